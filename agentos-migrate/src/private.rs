@@ -1,0 +1,179 @@
+//! The names that generated code uses. Not a public interface.
+
+use std::borrow::Cow;
+
+pub use inventory;
+
+use crate::checksum::Checksum;
+use crate::context::{ManualContext, MigrationContext};
+use crate::error::Result;
+use crate::info::{Downgrade, Location, MigrationInfo, TransactionMode};
+use crate::migration::{self, Migration};
+use crate::version::Version;
+
+/// What `migrations!` knows of its set while compiling. Its address is the set's identity.
+pub struct SetDeclaration {
+    /// The crate that declares the set.
+    pub crate_name: &'static str,
+    /// The declared databases, in the order of the declaration.
+    pub databases: &'static [&'static str],
+    /// Files and folders of the data directory that a backup holds besides the databases.
+    pub backup: &'static [&'static str],
+    /// The name of the table that each database's version is recorded in.
+    pub schema_version_table: &'static str,
+    /// Versions that the set must hold: released ones, and those that `dir` was found to hold.
+    pub expected: &'static [&'static str],
+    /// Whether `expected` is the whole set.
+    pub expected_is_all: bool,
+    /// The lines of `migrations.lock`: version, name, checksum.
+    pub lock: &'static [(&'static str, &'static str, &'static str)],
+    /// The path of the lock file from the crate's root, if one is declared.
+    pub lock_path: Option<&'static str>,
+    /// The folder of migration files from the crate's root, if one is declared.
+    pub dir: Option<&'static str>,
+    /// The crate's root when it was compiled.
+    pub manifest_dir: &'static str,
+}
+
+/// What `#[migration]` and `sql_migration!` register.
+pub struct Registration {
+    /// The set that it belongs to.
+    pub set: &'static SetDeclaration,
+    /// The version as written.
+    pub version: &'static str,
+    /// The version as a number.
+    pub number: u128,
+    /// The short name.
+    pub name: &'static str,
+    /// The description.
+    pub description: &'static str,
+    /// The databases.
+    pub databases: &'static [&'static str],
+    /// The dependencies: number and text.
+    pub depends_on: &'static [Version],
+    /// The schema version to record.
+    pub schema_version: Option<&'static str>,
+    /// Why there is no downgrade, where that is said.
+    pub irreversible: Option<&'static str>,
+    /// The SHA-256 of the canonical source.
+    pub checksum: [u8; 32],
+    /// Checksums of an older tool.
+    pub legacy_checksums: &'static [&'static str],
+    /// Tables of which rows are deleted on purpose.
+    pub deletes: &'static [&'static str],
+    /// Lint codes that are declared to be fine.
+    pub allow: &'static [&'static str],
+    /// The source file.
+    pub file: &'static str,
+    /// The source line.
+    pub line: u32,
+    /// The function that applies it.
+    pub upgrade: Step,
+    /// The function that reverts it.
+    pub downgrade: Option<Step>,
+    /// The function that validates it.
+    pub validate: Option<fn(&MigrationContext) -> Result<bool>>,
+}
+
+/// A function that changes databases, by who commits.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// The engine commits.
+    Atomic(fn(&mut MigrationContext) -> Result<()>),
+    /// The author commits.
+    Manual(fn(&mut ManualContext) -> Result<()>),
+}
+
+impl From<Step> for migration::Step {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Atomic(function) => Self::Atomic(function),
+            Step::Manual(function) => Self::Manual(function),
+        }
+    }
+}
+
+inventory::collect!(Registration);
+
+impl Registration {
+    pub(crate) fn to_migration(&self) -> Migration {
+        let downgrade = match (self.downgrade, self.irreversible) {
+            (Some(_), _) => Downgrade::Available,
+            (None, Some(reason)) => Downgrade::Irreversible(Cow::Borrowed(reason)),
+            (None, None) => Downgrade::Absent,
+        };
+        let transaction = match self.upgrade {
+            Step::Atomic(_) => TransactionMode::Atomic,
+            Step::Manual(_) => TransactionMode::Manual,
+        };
+        Migration {
+            info: MigrationInfo {
+                version: Version::from_checked(self.number, self.version),
+                name: Cow::Borrowed(self.name),
+                description: Cow::Borrowed(self.description),
+                databases: Cow::Borrowed(self.databases),
+                depends_on: Cow::Borrowed(self.depends_on),
+                schema_version: self.schema_version.map(Cow::Borrowed),
+                downgrade,
+                validated: self.validate.is_some(),
+                transaction,
+                checksum: Checksum::from_bytes(self.checksum),
+                legacy_checksums: Cow::Borrowed(self.legacy_checksums),
+                deletes: Cow::Borrowed(self.deletes),
+                allow: Cow::Borrowed(self.allow),
+                location: Location { file: self.file, line: self.line },
+            },
+            upgrade: self.upgrade.into(),
+            downgrade: self.downgrade.map(Into::into),
+            validate: self.validate.map(migration::Check::Function),
+        }
+    }
+}
+
+/// Proves that a set declares a version: `#[migration]` implements it once
+/// per version, so that two of one version do not compile.
+#[diagnostic::on_unimplemented(
+    message = "`depends_on` names a version that no `#[migration]` in this crate declares",
+    label = "no migration has this version",
+    note = "the versions that are declared are listed as `Version<…>`"
+)]
+pub trait Declares<V> {
+    /// Named to ask for the proof.
+    const PROOF: () = ();
+}
+
+/// A version as a type, for [`Declares`].
+pub struct VersionNumber<const N: u128>;
+
+/// What a migration function may return: `Result<(), E>` with any error.
+#[diagnostic::on_unimplemented(
+    message = "a migration returns `Result<()>`, this function returns `{Self}`",
+    label = "unexpected return type",
+    note = "the error may be any type that converts into `agentos_migrate::MigrationError`"
+)]
+pub trait StepResult {
+    /// Converts into the one result type.
+    fn into_result(self) -> Result<()>;
+}
+
+impl<E: Into<crate::MigrationError>> StepResult for std::result::Result<(), E> {
+    fn into_result(self) -> Result<()> {
+        self.map_err(Into::into)
+    }
+}
+
+/// What a validation may return: `Result<bool, E>` with any error.
+#[diagnostic::on_unimplemented(
+    message = "a validation returns `Result<bool>`, this function returns `{Self}`",
+    label = "unexpected return type"
+)]
+pub trait CheckResult {
+    /// Converts into the one result type.
+    fn into_result(self) -> Result<bool>;
+}
+
+impl<E: Into<crate::MigrationError>> CheckResult for std::result::Result<bool, E> {
+    fn into_result(self) -> Result<bool> {
+        self.map_err(Into::into)
+    }
+}
