@@ -251,13 +251,18 @@ impl Set {
                 ));
             }
         }
-        if declaration.expected_is_all && self.migrations.len() > declaration.expected.len() {
-            let versions = declaration.expected.len();
-            self.problems.push(format!(
-                "crate `{}` declares {versions} migrations in its folder and {} are registered",
-                declaration.crate_name,
-                self.migrations.len()
-            ));
+        for (text, name, checksum) in declaration.lock {
+            let Ok(version) = text.parse::<Version>() else { continue };
+            let found =
+                self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
+            let Ok(found) = found else { continue };
+            let compiled = self.migrations[found].info.checksum.to_string();
+            if !compiled.eq_ignore_ascii_case(checksum) {
+                self.problems.push(format!(
+                    "version {text} `{name}` is released and was changed: {} has {checksum}, the source now {compiled}",
+                    declaration.lock_path.unwrap_or("the lock file")
+                ));
+            }
         }
     }
 }

@@ -1,0 +1,183 @@
+//! The arguments, as clap reads them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit status:
+   0  done, or clean
+   1  failed, and everything that had begun was rolled back
+   2  something is pending or would change (--check)
+   3  a checksum, a schema, a database or a backup is not what it should be
+   4  the data is newer than this program
+   5  a file or the data directory is in use
+   6  a person has to decide
+  64  the call is wrong";
+
+/// Brings the SQLite databases of a data directory to the version of this program, all files or none.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// The directory that holds the databases
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Say more: the SQL of a rehearsal, paths, times; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(super) verbose: u8,
+    /// Say only the answer and errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Answer with one JSON document, errors included
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what is applied and what is pending
+    Status(Status),
+    /// Apply what is pending
+    Upgrade(Upgrade),
+    /// Revert everything above a version
+    Downgrade(Downgrade),
+    /// Show what an upgrade would do, without doing it
+    Plan(Plan),
+    /// Show which migration needs which
+    Graph(Graph),
+    /// Show everything that ever happened to the data directory
+    History,
+    /// Record the checksum of a modified migration without running it
+    Accept(Accept),
+    /// Finish what an interrupted run left, and mend the history
+    Recover,
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Exit with 2 if anything is pending
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// Up to this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Graph {
+    /// Print the graph in the DOT language of Graphviz
+    #[arg(long)]
+    pub(super) dot: bool,
+}
+
+/// How a run is done.
+#[derive(Debug, Args)]
+pub(super) struct Running {
+    /// Run it on copies and keep nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Make no backup first
+    #[arg(long)]
+    pub(super) no_backup: bool,
+    /// Go on if the backup fails, and run modified migrations again
+    #[arg(long)]
+    pub(super) force: bool,
+    /// How long to wait for other runs and for programs that use the files
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(super) wait: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Upgrade {
+    /// Up to this version [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) target: Option<String>,
+    #[command(flatten)]
+    pub(super) running: Running,
+    /// Put the whole run into one transaction
+    #[arg(long)]
+    pub(super) all_or_nothing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Downgrade {
+    /// Down to this version; 0000 reverts everything
+    #[arg(long, value_name = "VERSION")]
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Accept {
+    /// The modified migration
+    #[arg(value_name = "VERSION")]
+    pub(super) version: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Reads a duration such as `500ms`, `30s`, `5m` or `1h`; a plain number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is no duration: write `500ms`, `30s`, `5m` or `1h`"))?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3_600))),
+        unit => Err(format!("`{unit}` is no unit of time: write `500ms`, `30s`, `5m` or `1h`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert!(duration("soon").is_err() && duration("5d").is_err() && duration("-1s").is_err());
+    }
+}
