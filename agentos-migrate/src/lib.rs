@@ -18,6 +18,7 @@ mod migrator;
 mod plan;
 mod registry;
 mod report;
+mod schema;
 mod sqlite;
 mod status;
 mod version;
