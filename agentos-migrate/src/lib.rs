@@ -13,6 +13,8 @@ mod event;
 mod hash;
 mod history;
 mod info;
+#[cfg(feature = "cli")]
+mod lock_file;
 mod migration;
 mod migrator;
 mod plan;
@@ -38,7 +40,9 @@ pub use event::{Event, EventKind, Progress};
 pub use history::{AppliedMigration, History};
 pub use info::{Downgrade, Location, MigrationInfo, TransactionMode};
 pub use migration::Migration;
-pub use migrator::{BackupPolicy, Canceller, CommitMode, Migrator, Options, RunFailure};
+pub use migrator::{
+    BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options, RunFailure,
+};
 pub use plan::{Direction, Force, Plan, Reason, Step, Target};
 pub use registry::Registry;
 pub use report::{

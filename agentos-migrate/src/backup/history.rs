@@ -2,8 +2,8 @@
 //!
 //! A backup that holds migrations.db brings its own history. Without it (the
 //! Python tool's automatic backups, a restore of single databases) the
-//! present history is kept, and a migration that a restored database no
-//! longer records is marked as failed: `upgrade` runs it again.
+//! present history is kept, but for migrations that a restored database no
+//! longer records: they are pending again.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -86,17 +86,15 @@ fn note(
 ) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     history_table::create(&transaction)?;
-    let sql = "UPDATE migration_history SET success = 0, error_message = 'a restored database does not record it'
-        WHERE version = ?1 AND success = 1";
-    let mut mark = transaction.prepare(sql)?;
-    let mut marked = Vec::new();
+    let mut forget = transaction.prepare("DELETE FROM migration_history WHERE version = ?1")?;
+    let mut forgotten = Vec::new();
     for version in to_run_again.drain(..) {
-        if mark.execute([&version])? > 0 {
-            marked.push(version);
+        if forget.execute([&version])? > 0 {
+            forgotten.push(version);
         }
     }
-    drop(mark);
-    *to_run_again = marked;
+    drop(forget);
+    *to_run_again = forgotten;
     let event = Event {
         at: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
         kind: EventKind::Restored,

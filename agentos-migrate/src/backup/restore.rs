@@ -229,8 +229,13 @@ impl Held {
                 continue;
             }
             refuse_users(&path, deadline)?;
-            let connection = Connection::open(&path).map_err(|error| super::snapshot::refused("open", &path, error))?;
-            match locking::begin(&connection, &path, deadline.saturating_duration_since(Instant::now())) {
+            let connection = Connection::open(&path)
+                .map_err(|error| super::snapshot::refused("open", &path, error))?;
+            match locking::begin(
+                &connection,
+                &path,
+                deadline.saturating_duration_since(Instant::now()),
+            ) {
                 Ok(mode) => {
                     self.connections.push(connection);
                     if mode == JournalMode::Wal {

@@ -95,7 +95,10 @@ fn unreadable(path: &Path, problem: String) -> Error {
 
 /// An entry is one name in the data directory, and not our own folder.
 fn is_entry(entry: &str) -> bool {
-    !entry.contains('/') && paths::fault_of_stored(entry).is_none() && entry != STATE_DIR && entry != REMOVALS
+    !entry.contains('/')
+        && paths::fault_of_stored(entry).is_none()
+        && entry != STATE_DIR
+        && entry != REMOVALS
 }
 
 fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {

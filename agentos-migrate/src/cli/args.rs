@@ -71,6 +71,22 @@ pub(super) enum Command {
     Accept(Accept),
     /// Finish what an interrupted run left, and mend the history
     Recover,
+    /// Compare history, checksums and schema with this program, and check every file
+    Verify(Verify),
+    /// Make a backup of one moment across all databases
+    Backup(Backup),
+    /// Show the backups, newest first
+    ListBackups(BackupDirectory),
+    /// Bring a backup back, all files or none; without an id, show the backups
+    Restore(Restore),
+    /// Remove old backups
+    Prune(Prune),
+    /// Print or write the databases' schemas as normalised SQL
+    Schema(Schema),
+    /// Write the file of a new migration
+    New(New),
+    /// Record new migrations in the lock file
+    Lock(Lock),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -142,9 +158,122 @@ pub(super) struct Accept {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Check this backup instead
+    #[arg(long, value_name = "ID")]
+    pub(super) backup: Option<String>,
+    /// Where the backups are [default: `backups` in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub(super) backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupDirectory {
+    /// Where the backups are [default: `backups` in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub(super) backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// Leave out everything but the databases
+    #[arg(long)]
+    pub(super) no_blobs: bool,
+    /// Write a folder instead of an archive
+    #[arg(long)]
+    pub(super) no_compress: bool,
+    /// Only this database; may be given several times
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(super) database: Vec<String>,
+    /// Something for the manifest; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) metadata: Vec<(String, String)>,
+    /// Where the backups are [default: `backups` in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub(super) backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "ID")]
+    pub(super) id: Option<String>,
+    /// Do not compare checksums
+    #[arg(long)]
+    pub(super) skip_verify: bool,
+    /// Only this database; may be given several times
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(super) database: Vec<String>,
+    /// Leave everything but the databases as it is
+    #[arg(long)]
+    pub(super) no_blobs: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// How long to wait for programs that use the files
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(super) wait: Duration,
+    /// Where the backups are [default: `backups` in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub(super) backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// Keep this many of the newest
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) keep: usize,
+    /// Keep everything younger than this
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub(super) keep_days: u32,
+    /// Only show what would be removed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Where the backups are [default: `backups` in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub(super) backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// What this program's migrations make up to this version, instead of what is there
+    #[arg(long, value_name = "VERSION")]
+    pub(super) at: Option<String>,
+    /// Write one file per database into this folder
+    #[arg(long, value_name = "PATH")]
+    pub(super) write: Option<PathBuf>,
+    /// Exit with 2 unless the files in this folder are current
+    #[arg(long, value_name = "PATH", conflicts_with = "write")]
+    pub(super) check: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// What it does, in a few words
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// The database [default: the first of the set]
+    #[arg(long, value_name = "NAME")]
+    pub(super) database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lock {
+    /// Change nothing; exit with 2 if a migration is missing
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Completions {
     /// The shell
     pub(super) shell: clap_complete::Shell,
+}
+
+/// Reads `key=value`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Reads a duration such as `500ms`, `30s`, `5m` or `1h`; a plain number is seconds.

@@ -6,18 +6,26 @@
 
 mod accept;
 mod args;
+mod backup;
 mod completions;
 mod downgrade;
 mod exit;
 mod graph;
 mod history;
+mod list_backups;
+mod lock;
+mod new;
 mod plan;
+mod prune;
 mod recover;
+mod restore;
 mod run;
+mod schema;
 mod settings;
 mod status;
 mod ui;
 mod upgrade;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -129,6 +137,16 @@ impl App {
                     Command::History => history::run(&settings, &ui),
                     Command::Accept(arguments) => accept::run(&settings, &ui, &arguments),
                     Command::Recover => recover::run(&settings, &ui),
+                    Command::Verify(arguments) => verify::run(&settings, &ui, &arguments),
+                    Command::Backup(arguments) => backup::run(&settings, &ui, &arguments),
+                    Command::ListBackups(arguments) => {
+                        list_backups::run(&settings, &ui, &arguments)
+                    }
+                    Command::Restore(arguments) => restore::run(&settings, &ui, &arguments),
+                    Command::Prune(arguments) => prune::run(&settings, &ui, &arguments),
+                    Command::Schema(arguments) => schema::run(&settings, &ui, &arguments),
+                    Command::New(arguments) => new::run(&settings, &ui, &arguments),
+                    Command::Lock(arguments) => lock::run(&settings, &ui, &arguments),
                     Command::Completions(arguments) => {
                         Ok(completions::run(&ui, self.command(), &arguments))
                     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{Global, Running};
 use super::{App, usage};
+use crate::backup::BackupManager;
 use crate::error::Error;
 use crate::migrator::{BackupPolicy, Migrator, Options};
 use crate::plan::{Force, Target};
@@ -39,6 +40,15 @@ impl Settings {
     pub(super) fn options(&self) -> Options {
         let program = format!("{} {}", self.app.name, env!("CARGO_PKG_VERSION"));
         Options::default().verbose(self.verbose > 0).program(program)
+    }
+
+    /// Returns the manager of the backups.
+    pub(super) fn backups(&self, directory: Option<&std::path::Path>) -> BackupManager {
+        let manager = BackupManager::for_registry(self.app.registry(), &self.data_dir);
+        match directory {
+            Some(directory) => manager.with_directory(directory),
+            None => manager,
+        }
     }
 
     /// Returns the options of a run.

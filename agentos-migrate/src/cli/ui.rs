@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::{Color, Global};
 use super::exit::Exit;
+use crate::backup::{BackupManager, Phase};
 use crate::error::Error;
 use crate::status::State;
 
@@ -62,11 +64,30 @@ impl Ui {
         print(text);
     }
 
-    /// Says something while work goes on.
-    pub(super) fn talk(&self, line: &str) {
-        if self.shows_talk() {
-            talk_line(line);
+    /// Shows a bar while a backup is made or restored.
+    pub(super) fn follow(&self, manager: BackupManager) -> BackupManager {
+        if !self.shows_progress() {
+            return manager;
         }
+        let bar =
+            indicatif::ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::stderr());
+        let style = indicatif::ProgressStyle::with_template(
+            "{msg:9} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        manager.with_listener(move |progress| {
+            bar.set_message(match progress.phase {
+                Phase::Copy => "copying",
+                Phase::Verify => "checking",
+                Phase::Compress => "packing",
+                Phase::Unpack => "unpacking",
+            });
+            bar.set_length(progress.total_bytes);
+            bar.set_position(progress.done_bytes);
+            ControlFlow::Continue(())
+        })
     }
 
     /// Tells an error; `document` is what the answer would have been.

@@ -3,7 +3,8 @@
 //! Topics:
 //!
 //! - asking, which never writes: [`status`](Migrator::status), [`plan`](Migrator::plan),
-//!   [`rehearse`](Migrator::rehearse), [`history`](Migrator::history)
+//!   [`rehearse`](Migrator::rehearse), [`verify`](Migrator::verify), [`schema`](Migrator::schema),
+//!   [`history`](Migrator::history)
 //! - acting: [`upgrade`](Migrator::upgrade), [`downgrade`](Migrator::downgrade),
 //!   [`accept`](Migrator::accept), [`recover`](Migrator::recover)
 //! - options: [`Options`]
@@ -20,6 +21,7 @@ mod recovery;
 mod rehearse;
 mod run;
 mod step;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::options::{BackupPolicy, CommitMode, Options};
 pub use self::run::RunFailure;
+pub use self::verify::{Finding, Inspection};
 use crate::context::Settings;
 use crate::error::Error;
 use crate::event::{Event, Progress};

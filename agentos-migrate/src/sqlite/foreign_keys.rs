@@ -95,6 +95,11 @@ pub(crate) fn quote_identifier(name: &str) -> String {
 }
 
 impl Violations {
+    /// Returns how many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+
     /// Refuses violations that `before` does not hold.
     pub(crate) fn refuse_new(&self, before: &Self, database: &str) -> Result<(), Error> {
         let added = self.added_to(before);
