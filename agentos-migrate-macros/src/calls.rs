@@ -72,15 +72,14 @@ pub(crate) fn check(tokens: TokenStream, databases: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         let TokenTree::Group(group) = token else { continue };
-        if group.delimiter() == Delimiter::Parenthesis && index >= 2 {
-            if let (TokenTree::Punct(dot), TokenTree::Ident(name)) =
+        if group.delimiter() == Delimiter::Parenthesis
+            && index >= 2
+            && let (TokenTree::Punct(dot), TokenTree::Ident(name)) =
                 (&tokens[index - 2], &tokens[index - 1])
-            {
-                let method =
-                    METHODS.iter().find(|method| dot.as_char() == '.' && name == method.name);
-                if let Some(method) = method {
-                    method.check(&arguments(group.stream()), databases, &mut findings);
-                }
+        {
+            let method = METHODS.iter().find(|method| dot.as_char() == '.' && name == method.name);
+            if let Some(method) = method {
+                method.check(&arguments(group.stream()), databases, &mut findings);
             }
         }
         findings.extend(check(group.stream(), databases));

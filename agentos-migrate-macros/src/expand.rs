@@ -88,9 +88,12 @@ impl Registration<'_> {
             let number = Literal::u128_unsuffixed(*number);
             quote!(::agentos_migrate::Version::from_checked(#number, #text))
         });
-        let optional = |value: Option<&LitStr>| match value {
-            Some(text) => quote!(::core::option::Option::Some(#text)),
-            None => quote!(::core::option::Option::None),
+        let optional = |value: Option<&LitStr>| {
+            if let Some(text) = value {
+                quote!(::core::option::Option::Some(#text))
+            } else {
+                quote!(::core::option::Option::None)
+            }
         };
         let (schema_version, irreversible) =
             (optional(self.schema_version), optional(self.irreversible));
@@ -133,23 +136,21 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         (dependencies(&checked.depends_on), databases(&checked.databases));
     let upgrade = &checked.function;
     let upgrade = step(checked.is_manual, upgrade.span(), &quote!(#upgrade));
-    let downgrade = match &checked.downgrade {
-        Some(function) => {
-            let step = step(checked.is_manual, function.last.span(), &function.path);
-            quote!(::core::option::Option::Some(#step))
-        }
-        None => quote!(::core::option::Option::None),
+    let downgrade = if let Some(function) = &checked.downgrade {
+        let step = step(checked.is_manual, function.last.span(), &function.path);
+        quote!(::core::option::Option::Some(#step))
+    } else {
+        quote!(::core::option::Option::None)
     };
-    let validate = match &checked.validate {
-        Some(function) => {
-            let (span, path) = (function.last.span(), &function.path);
-            let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(ctx)));
-            quote!(::core::option::Option::Some({
-                fn validate(ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
-                validate
-            }))
-        }
-        None => quote!(::core::option::Option::None),
+    let validate = if let Some(function) = &checked.validate {
+        let (span, path) = (function.last.span(), &function.path);
+        let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(ctx)));
+        quote!(::core::option::Option::Some({
+            fn validate(ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
+            validate
+        }))
+    } else {
+        quote!(::core::option::Option::None)
     };
     let registration = Registration {
         version: &checked.version,
@@ -267,9 +268,12 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         let (version, name, checksum) = (&line.version, &line.name, &line.checksum);
         quote!((#version, #name, #checksum))
     });
-    let optional = |value: Option<&LitStr>| match value {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
+    let optional = |value: Option<&LitStr>| {
+        if let Some(text) = value {
+            quote!(::core::option::Option::Some(#text))
+        } else {
+            quote!(::core::option::Option::None)
+        }
     };
     let (lock_path, dir) =
         (optional(set.lock.as_ref().map(|lock| &lock.path)), optional(set.dir.as_ref()));

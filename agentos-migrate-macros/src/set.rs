@@ -42,7 +42,7 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
     let declared: Declared = syn::parse2(input)?;
     let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
     let root = state::manifest_dir();
-    let lock = declared.lock.map(|path| read_lock(&root, path)).transpose()?;
+    let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
     state::with(|known| {
         known.databases = Some(names.clone());
         known.lock = lock.as_ref().map(|lock| root.join(lock.path.value()));
@@ -67,7 +67,7 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
     Ok(set)
 }
 
-fn read_lock(root: &Path, path: LitStr) -> syn::Result<Lock> {
+fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
     let file = root.join(path.value());
     let failed = |problem: String| syn::Error::new(path.span(), problem);
     if lock::updates() {
@@ -100,10 +100,10 @@ impl Set {
                     .map_err(|problem| failed(format!("{name}: {problem}")))?;
                 self.expected.push(migration.version.value());
                 self.sql_migrations.push(migration);
-            } else if let Some(stem) = name.strip_suffix(".down.sql") {
-                if !names.contains(&format!("{stem}.up.sql")) {
-                    return Err(failed(format!("{name} has no {stem}.up.sql beside it")));
-                }
+            } else if let Some(stem) = name.strip_suffix(".down.sql")
+                && !names.contains(&format!("{stem}.up.sql"))
+            {
+                return Err(failed(format!("{name} has no {stem}.up.sql beside it")));
             }
         }
         self.expected.sort();
@@ -214,9 +214,10 @@ fn databases(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     syn::bracketed!(content in input);
     let mut names: Vec<Ident> = Vec::new();
     while !content.is_empty() {
-        let name: Ident = match content.peek(LitStr) {
-            true => content.parse::<LitStr>()?.parse()?,
-            false => content.parse()?,
+        let name: Ident = if content.peek(LitStr) {
+            content.parse::<LitStr>()?.parse()?
+        } else {
+            content.parse()?
         };
         if name == "migrations" {
             return Err(syn::Error::new(

@@ -38,7 +38,7 @@ impl SourceFile {
         while let Some(name) = waiting.pop() {
             let Some((known, tokens)) = self.items.get_key_value(&name) else { continue };
             if reached.insert(known) {
-                tokens.iter().for_each(|tokens| waiting.extend(names_in(tokens.clone())));
+                waiting.extend(tokens.iter().flat_map(|tokens| names_in(tokens.clone())));
             }
         }
         let items = reached
@@ -177,7 +177,7 @@ pub(crate) fn included_files(tokens: TokenStream, file: &Path) -> Vec<PathBuf> {
                 && matches!(&tokens[index - 2], TokenTree::Ident(name) if name == "include_str" || name == "include_bytes");
             match syn::parse2::<syn::LitStr>(group.stream()) {
                 Ok(path) if called => {
-                    found.push(file.parent().unwrap_or(Path::new("")).join(path.value()))
+                    found.push(file.parent().unwrap_or(Path::new("")).join(path.value()));
                 }
                 _ => found.extend(included_files(group.stream(), file)),
             }

@@ -74,7 +74,7 @@ fn parse(text: &str, usage: Use) -> Result<(), String> {
                     return Err("this runs one statement, and the text has several\nhelp: use `execute_batch`".to_owned());
                 }
             }
-            Err(error) => return explain(text, error).map_or(Ok(()), Err),
+            Err(error) => return Err(explain(text, error)),
         }
     }
 }
@@ -108,8 +108,8 @@ const IN_ONE_TRANSACTION: &str = "remove it: the engine commits all databases at
 const OTHER_DATABASE: &str =
     "name the database in `databases = […]`; `ctx.copy_rows` moves rows from one to another";
 
-/// Says what is wrong and where, or nothing if it is no matter of grammar.
-fn explain(text: &str, error: Error) -> Option<String> {
+/// Says what is wrong and where.
+fn explain(text: &str, error: Error) -> String {
     let (what, place) = match error {
         Error::ParserError(what, place) => (what.to_string(), place),
         Error::UnrecognizedToken(place) => ("unrecognized token".to_owned(), place),
@@ -118,16 +118,15 @@ fn explain(text: &str, error: Error) -> Option<String> {
         Error::UnterminatedBlockComment(place) => ("a comment is not closed".to_owned(), place),
         other => (other.to_string(), None),
     };
-    // Names and types are not the grammar's: SQLite itself judges them.
     let message = format!("SQLite can't parse this: {what}");
-    let Some(place) = place else { return Some(message) };
-    let line_number = usize::try_from(place.line).unwrap_or_default();
-    let column = usize::try_from(place.column).unwrap_or_default();
+    let Some(place) = place else { return message };
+    let line_number = place.line;
+    let column = place.column;
     let line = text.lines().nth(line_number.saturating_sub(1)).unwrap_or_default();
     let indent = line.len() - line.trim_start().len();
     let shown = line.trim_start();
     let caret = " ".repeat(column.saturating_sub(indent + 1).min(shown.chars().count()));
-    Some(format!("{message}\n  line {line_number}: {shown}\n          {caret}^"))
+    format!("{message}\n  line {line_number}: {shown}\n          {caret}^")
 }
 
 /// Returns how many parameters a text takes, as SQLite numbers them
@@ -192,7 +191,7 @@ mod tests {
     #[test]
     fn every_valid_statement_of_the_torture_list_is_taken() {
         let list = include_str!("../tests/sql-valid.txt");
-        let refused: Vec<_> = statements(list).filter_map(|sql| explain_refusal(sql)).collect();
+        let refused: Vec<_> = statements(list).filter_map(explain_refusal).collect();
         assert!(refused.is_empty(), "{}", refused.join("\n\n"));
     }
 

@@ -112,7 +112,7 @@ fn required(attribute: &Attribute, keys_were_read: bool, errors: &mut Vec<syn::E
     }
     let form = "`#[migration(version = \"0003\", databases = [\"conversations\"])]`";
     let mut missing = |key: &str| {
-        errors.push(syn::Error::new(Span::call_site(), format!("`{key}` is missing: {form}")))
+        errors.push(syn::Error::new(Span::call_site(), format!("`{key}` is missing: {form}")));
     };
     if attribute.version.is_none() {
         missing("version");

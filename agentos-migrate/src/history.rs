@@ -37,7 +37,9 @@ impl History {
     /// Makes a history of rows; a row whose version is not 4 to 20 digits is kept apart.
     pub fn new(rows: Vec<AppliedMigration>) -> Self {
         let mut history = Self::default();
-        rows.into_iter().for_each(|row| history.set(row));
+        for row in rows {
+            history.set(row);
+        }
         history
     }
 

@@ -32,7 +32,6 @@ struct Set {
 /// Where the set was declared, for the commands that write into the source tree.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Declared {
-    pub(crate) crate_name: &'static str,
     pub(crate) manifest_dir: &'static str,
     pub(crate) lock_path: Option<&'static str>,
     pub(crate) dir: Option<&'static str>,
@@ -51,7 +50,6 @@ impl Registry {
         set.backup = declaration.backup.to_vec();
         set.schema_version_table = declaration.schema_version_table;
         set.declaration = Some(Declared {
-            crate_name: declaration.crate_name,
             manifest_dir: declaration.manifest_dir,
             lock_path: declaration.lock_path,
             dir: declaration.dir,
@@ -167,7 +165,7 @@ impl Registry {
         }
         let error =
             Error::new(ErrorKind::InvalidSet, "the compiled set of migrations can't be used");
-        let error = problems.iter().fold(error, |error, problem| error.detail(problem));
+        let error = problems.iter().fold(error, Error::detail);
         Err(error.in_state("nothing was read or changed"))
     }
 }

@@ -201,13 +201,13 @@ mod tests {
             row
         });
         let status = Status::of(&infos, &History::new(rows.collect()));
-        let states: Vec<_> =
+        let found: Vec<_> =
             status.entries().iter().map(|entry| (entry.version.clone(), entry.state)).collect();
         let expected: Vec<_> =
             expected.iter().map(|(version, state)| ((*version).to_owned(), *state)).collect();
-        assert_eq!(states, expected);
+        assert_eq!(found, expected);
         assert_eq!(status.current_version.as_deref(), current);
-        assert_eq!(status.applied_count + status.pending_count, states.len());
+        assert_eq!(status.applied_count + status.pending_count, found.len());
     }
 
     use State::{Applied, Failed, Missing, Modified, Pending};

@@ -49,8 +49,7 @@ fn the_event_log_remembers_what_the_history_forgets() {
 fn the_event_log_can_only_grow() {
     let directory = Directory::new();
     migrator(&directory, three()).upgrade(&Target::Latest).expect("upgrades");
-    let connection = agentos_migrate::rusqlite::Connection::open(directory.file("migrations.db"))
-        .expect("opens");
+    let connection = rusqlite::Connection::open(directory.file("migrations.db")).expect("opens");
     for sql in ["DELETE FROM migration_events", "UPDATE migration_events SET note = 'x'"] {
         let error = connection.execute(sql, []).expect_err("refused");
         assert!(error.to_string().contains("append-only"), "{error}");

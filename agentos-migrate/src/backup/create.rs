@@ -271,7 +271,6 @@ impl FileSource {
             path: other.path.clone(),
             size: metadata.len(),
             mode: other.mode,
-            modified_ns: source::modified_ns(&metadata),
         })
     }
 }

@@ -27,13 +27,6 @@ pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     step("create").and_then(|()| options.open(path)).map_err(|e| failed("create", path, e))
 }
 
-/// Makes a directory (0700); its parent exists and it does not.
-pub(super) fn create_dir(path: &Path) -> Result<(), Error> {
-    step("mkdir")
-        .and_then(|()| private_builder().create(path))
-        .map_err(|e| failed("create", path, e))
-}
-
 /// Makes a directory and those above it (0700) where they are missing.
 pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
     if path.is_dir() {

@@ -199,7 +199,7 @@ impl Manifest {
                 live_paths
                     .range((owner, "")..)
                     .take_while(|(live, _)| *live == owner)
-                    .any(|(_, stored)| of_database(&stored))
+                    .any(|(_, stored)| of_database(stored))
             })
         });
         if let Some(side_file) = planted {

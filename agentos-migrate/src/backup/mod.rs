@@ -21,6 +21,9 @@ mod source;
 mod swap;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -66,7 +66,6 @@ impl Place {
 
     /// Refuses database names that nothing in `known` has.
     pub(super) fn check_names<'a>(
-        &self,
         wanted: &[String],
         known: impl Iterator<Item = &'a str> + Clone,
         place: &str,

@@ -41,7 +41,7 @@ pub(super) fn restore(
     let (entry, manifest) = catalog::find(place, id)?;
     let known: Vec<String> =
         manifest.database_paths().filter_map(paths::database_name).map(str::to_owned).collect();
-    place.check_names(
+    Place::check_names(
         &options.databases,
         known.iter().map(String::as_str),
         &format!("the backup {id}"),

@@ -41,11 +41,11 @@ pub(super) fn removable_automatic(place: &Place, keep_count: usize) -> Result<Ve
 /// The good backups of a kind but the newest ones, and never the newest of all.
 ///
 /// A damaged one is left for a person to look at.
-fn beyond<'a>(
-    entries: &'a [BackupEntry],
+fn beyond(
+    entries: &[BackupEntry],
     keep_count: usize,
     counts: impl Fn(&BackupEntry) -> bool,
-) -> impl Iterator<Item = &'a BackupEntry> {
+) -> impl Iterator<Item = &BackupEntry> {
     let good: Vec<&BackupEntry> = entries.iter().filter(|entry| entry.problem.is_none()).collect();
     let newest = good.first().map(|entry| entry.id.clone());
     let candidates: Vec<&BackupEntry> =

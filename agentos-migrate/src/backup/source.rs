@@ -39,7 +39,6 @@ pub(super) struct FileSource {
     pub(super) path: PathBuf,
     pub(super) size: u64,
     pub(super) mode: u32,
-    pub(super) modified_ns: i64,
 }
 
 /// The files beside the databases.
@@ -81,7 +80,7 @@ pub(super) fn find_databases(
 ) -> Result<Vec<DatabaseSource>, Error> {
     let found = walk(place)?;
     let known = found.iter().filter_map(Found::top_database);
-    place.check_names(
+    Place::check_names(
         &options.databases,
         known,
         &format!("the data directory {}", place.data_dir.display()),
@@ -145,9 +144,10 @@ pub(super) fn find_files(place: &Place, databases: &[DatabaseSource]) -> Result<
         }
         let kind = found.metadata.file_type();
         if kind.is_dir() {
-            let stored = match paths::NAMED_FOLDERS.contains(&found.live.as_str()) {
-                true => found.live,
-                false => paths::stored_file(&found.live),
+            let stored = if paths::NAMED_FOLDERS.contains(&found.live.as_str()) {
+                found.live
+            } else {
+                paths::stored_file(&found.live)
             };
             listing.directories.insert(stored, files::mode_of(&found.metadata));
         } else if kind.is_file() {
@@ -155,7 +155,6 @@ pub(super) fn find_files(place: &Place, databases: &[DatabaseSource]) -> Result<
                 stored: paths::stored_file(&found.live),
                 size: found.metadata.len(),
                 mode: files::mode_of(&found.metadata),
-                modified_ns: modified_ns(&found.metadata),
                 path: found.path,
             });
         } else {
@@ -203,9 +202,7 @@ fn walk(place: &Place) -> Result<Vec<Found>, Error> {
         .min_depth(1)
         .sort_by_file_name()
         .into_iter()
-        .filter_entry(|entry| {
-            entry.path().strip_prefix(&place.data_dir).is_ok_and(|live| wanted(live))
-        });
+        .filter_entry(|entry| entry.path().strip_prefix(&place.data_dir).is_ok_and(&wanted));
     let mut all = Vec::new();
     for entry in entries {
         let entry = match entry {

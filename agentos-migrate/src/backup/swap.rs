@@ -111,15 +111,14 @@ fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
         // a live one beside a staged one is still the old one.
         let is_removal = !is_there(&staged);
         let was_put = is_removal && is_there(&live) && is_there(&replaced);
-        if is_there(&live) && !is_there(&replaced) && (!is_removal || journal.removes(entry, &new))
-        {
+        if is_there(&live) && !is_there(&replaced) && (!is_removal || removes(entry, &new)) {
             files::rename(&live, &replaced)?;
         }
         if !was_put {
             // A write-ahead log or journal of the old file would be taken for one of the new.
             for ending in paths::SIDE_FILE_ENDINGS {
                 let side_file = data_dir.join(format!("{entry}{ending}"));
-                if (is_there(&staged) || journal.removes(entry, &new)) && is_there(&side_file) {
+                if (is_there(&staged) || removes(entry, &new)) && is_there(&side_file) {
                     files::rename(&side_file, &old.join(format!("{entry}{ending}")))?;
                 }
             }
@@ -135,9 +134,7 @@ fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     files::remove_tree(&new)
 }
 
-impl Journal {
-    /// Whether an entry is only removed: then its name is marked in the staged tree.
-    fn removes(&self, entry: &str, new: &Path) -> bool {
-        new.join(REMOVALS).join(entry).symlink_metadata().is_ok()
-    }
+/// Whether an entry is only removed: then its name is marked in the staged tree.
+fn removes(entry: &str, new: &Path) -> bool {
+    new.join(REMOVALS).join(entry).symlink_metadata().is_ok()
 }

@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// Make a backup of one moment across all databases
     Backup(Backup),
     /// Show the backups, newest first
-    ListBackups(BackupDirectory),
+    ListBackups(ListBackups),
     /// Bring a backup back, all files or none; without an id, show the backups
     Restore(Restore),
     /// Remove old backups
@@ -168,7 +168,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct BackupDirectory {
+pub(super) struct ListBackups {
     /// Where the backups are [default: `backups` in the data directory]
     #[arg(long, value_name = "PATH")]
     pub(super) backup_dir: Option<PathBuf>,

@@ -2,12 +2,12 @@
 
 use super::args;
 use super::exit::Exit;
-use super::ui::Ui;
+use super::ui::{Ui, text_alone};
 
 pub(super) fn run(ui: &Ui, mut command: clap::Command, arguments: &args::Completions) -> Exit {
     let mut script = Vec::new();
     let name = ui.name;
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    ui.text(&String::from_utf8_lossy(&script));
+    text_alone(&String::from_utf8_lossy(&script));
     Exit::Done
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 pub(super) fn run(
     settings: &Settings,
     ui: &Ui,
-    arguments: &args::BackupDirectory,
+    arguments: &args::ListBackups,
 ) -> Result<Exit, Error> {
     show(settings, ui, arguments.backup_dir.as_deref())
 }
@@ -36,23 +36,22 @@ fn text(entries: &[BackupEntry]) -> String {
 }
 
 fn row(entry: &BackupEntry) -> Vec<String> {
-    match &entry.manifest {
-        Some(manifest) => vec![
+    if let Some(manifest) = &entry.manifest {
+        vec![
             entry.id.clone(),
             short_time(&manifest.created_at),
             indicatif::HumanBytes(manifest.total_size_bytes).to_string(),
             manifest.databases.join(" "),
             manifest.metadata.get("reason").cloned().unwrap_or_default(),
-        ],
-        None => {
-            let problem = entry.problem.clone().unwrap_or_default();
-            vec![
-                entry.id.clone(),
-                String::new(),
-                String::new(),
-                String::new(),
-                format!("damaged: {problem}"),
-            ]
-        }
+        ]
+    } else {
+        let problem = entry.problem.clone().unwrap_or_default();
+        vec![
+            entry.id.clone(),
+            String::new(),
+            String::new(),
+            String::new(),
+            format!("damaged: {problem}"),
+        ]
     }
 }

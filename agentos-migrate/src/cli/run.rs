@@ -55,7 +55,7 @@ fn stop_at_signal(migrator: &Migrator) -> Result<(), Error> {
 fn tell(event: &Progress<'_>, verbose: u8, bar: &indicatif::ProgressBar) {
     let line = match event {
         Progress::Locked { data_dir } if verbose > 0 => format!("locked    {}", data_dir.display()),
-        Progress::BackupBytes { done, total } => {
+        Progress::BackupBytes { done, total } | Progress::Step { done, total } => {
             bar.set_length(*total);
             bar.set_position(*done);
             return;
@@ -67,11 +67,6 @@ fn tell(event: &Progress<'_>, verbose: u8, bar: &indicatif::ProgressBar) {
         Progress::BackupFailed { error } => format!("{BAD}no backup{BAD:#}: {error}"),
         Progress::MigrationFinished { result } => result_line(result),
         Progress::Note { text } => format!("note      {text}"),
-        Progress::Step { done, total } => {
-            bar.set_length(*total);
-            bar.set_position(*done);
-            return;
-        }
         _ => return,
     };
     bar.suspend(|| super::ui::talk_line(&line));

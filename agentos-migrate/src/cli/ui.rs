@@ -59,11 +59,6 @@ impl Ui {
         }
     }
 
-    /// Writes a text that is the answer in either form.
-    pub(super) fn text(&self, text: &str) {
-        print(text);
-    }
-
     /// Shows a bar while a backup is made or restored.
     pub(super) fn follow(&self, manager: BackupManager) -> BackupManager {
         if !self.shows_progress() {
@@ -103,11 +98,11 @@ impl Ui {
             });
             print(&pretty(&document));
         } else {
-            talk(&self.error_text(error));
+            talk(&Self::error_text(error));
         }
     }
 
-    fn error_text(&self, error: &Error) -> String {
+    fn error_text(error: &Error) -> String {
         let mut text = format!("{BAD}error{BAD:#}: {error}\n");
         for detail in error.details() {
             text.push_str(&format!("  {detail}\n"));
@@ -162,6 +157,11 @@ fn print(text: &str) {
 fn talk(text: &str) {
     let mut out = anstream::AutoStream::auto(std::io::stderr().lock());
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Writes a text that is the answer in either form.
+pub(super) fn text_alone(text: &str) {
+    print(text);
 }
 
 /// Says one line.

@@ -121,6 +121,6 @@ impl MigrationContext {
         let member = self.member(database)?;
         let sql = "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE";
         let found = member.connection.query_row(sql, [kind, name], |_| Ok(())).optional();
-        Ok(self.finish_query(member, sql, found)?.is_some())
+        Ok(super::finish_query(member, sql, found)?.is_some())
     }
 }

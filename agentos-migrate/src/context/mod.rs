@@ -131,7 +131,7 @@ impl MigrationContext {
     ) -> Result<T> {
         let member = self.member(database)?;
         let outcome = member.connection.query_row(sql, params, read);
-        self.finish_query(member, sql, outcome)
+        finish_query(member, sql, outcome)
     }
 
     /// Returns what `read` makes of the only row.
@@ -155,7 +155,7 @@ impl MigrationContext {
             };
             Ok((value, rows.next()?.is_some()))
         });
-        let (value, more) = self.finish_query(member, sql, outcome)?;
+        let (value, more) = finish_query(member, sql, outcome)?;
         if more {
             let message = format!("a query on {database} returned more than one row");
             let error = Error::new(ErrorKind::Sqlite, message);
@@ -183,7 +183,7 @@ impl MigrationContext {
             let rows = statement.query_map(params, read)?;
             rows.collect()
         });
-        self.finish_query(member, sql, outcome)
+        finish_query(member, sql, outcome)
     }
 
     /// Moves what `select` gives on one database into another, row by row, and returns the count.
@@ -354,15 +354,11 @@ impl MigrationContext {
             ))
         })
     }
+}
 
-    fn finish_query<T>(
-        &self,
-        member: &Member,
-        sql: &str,
-        outcome: rusqlite::Result<T>,
-    ) -> Result<T> {
-        Ok(outcome.map_err(|error| member.guard.explain(&member.database, sql, error))?)
-    }
+/// Explains what SQLite said of a query.
+fn finish_query<T>(member: &Member, sql: &str, outcome: rusqlite::Result<T>) -> Result<T> {
+    Ok(outcome.map_err(|error| member.guard.explain(&member.database, sql, error))?)
 }
 
 impl std::fmt::Debug for MigrationContext {

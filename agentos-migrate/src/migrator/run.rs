@@ -225,13 +225,11 @@ impl Migrator {
     fn failed(&self, error: Error, mut report: Report, ground: &Ground, plan: &Plan) -> RunFailure {
         let state = report.state_after_failure(plan);
         let mut error = error.in_state(state);
-        if let Some(result) = report.failed_result() {
-            if ground.has_history {
-                if let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref()) {
-                    error =
-                        error.detail(format!("the failure could not be recorded: {unrecorded}"));
-                }
-            }
+        if let Some(result) = report.failed_result()
+            && ground.has_history
+            && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
+        {
+            error = error.detail(format!("the failure could not be recorded: {unrecorded}"));
         }
         if let Some(id) = &report.backup_id {
             error = error

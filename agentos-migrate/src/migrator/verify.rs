@@ -145,31 +145,7 @@ impl Migrator {
         let failed = |error| on_file(error, "read", &path);
         let rows = schema_version::recorded(&connection, self.registry.schema_version_table())
             .map_err(failed)?;
-        let recorded: BTreeSet<String> = rows.iter().cloned().collect();
-        for version in applied.difference(&recorded) {
-            let message = format!("the history has {version}, and {database} does not record it");
-            inspection.findings.push(finding(
-                "unrecorded",
-                message,
-                "`recover` marks it, then `upgrade` runs it again",
-            ));
-        }
-        for version in recorded.iter().filter(|version| !self.is_applied(version, history)) {
-            let message = format!("{database} records {version}, and the history does not have it");
-            inspection.findings.push(finding(
-                "unknown_record",
-                message,
-                "`upgrade` runs it again; or `restore` a backup of one moment",
-            ));
-        }
-        if recorded.len() < rows.len() {
-            let message = format!("{database} records a migration more than once");
-            inspection.findings.push(finding(
-                "doubled",
-                message,
-                "`recover` removes the doubled rows",
-            ));
-        }
+        inspection.findings.extend(compare_records(database, &applied, &rows, history));
         let check: String = connection
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(failed)?;
@@ -195,10 +171,6 @@ impl Migrator {
             .filter(|info| history.row(&info.version).is_some_and(|row| row.success))
             .map(|info| info.version.to_string())
             .collect()
-    }
-
-    fn is_applied(&self, version: &str, history: &History) -> bool {
-        version.parse().is_ok_and(|version| history.row(&version).is_some_and(|row| row.success))
     }
 
     /// Replays what is applied in a scratch directory and compares object by object.
@@ -292,6 +264,46 @@ impl Migrator {
             .map(|database| Ok(((*database).to_owned(), self.schema_at(&file(database))?.to_sql())))
             .collect()
     }
+}
+
+/// Compares what a database records with what the history has on it.
+fn compare_records(
+    database: &str,
+    applied: &BTreeSet<String>,
+    rows: &[String],
+    history: &History,
+) -> Vec<Finding> {
+    let finding = |code, message: String, hint: &str| Finding {
+        code,
+        database: Some(database.to_owned()),
+        message,
+        diff: None,
+        hint: hint.to_owned(),
+    };
+    let recorded: BTreeSet<String> = rows.iter().cloned().collect();
+    let mut findings = Vec::new();
+    for version in applied.difference(&recorded) {
+        let message = format!("the history has {version}, and {database} does not record it");
+        findings.push(finding(
+            "unrecorded",
+            message,
+            "`recover` marks it, then `upgrade` runs it again",
+        ));
+    }
+    for version in recorded.iter().filter(|version| !is_applied(version, history)) {
+        let message = format!("{database} records {version}, and the history does not have it");
+        let hint = "`upgrade` runs it again; or `restore` a backup of one moment";
+        findings.push(finding("unknown_record", message, hint));
+    }
+    if recorded.len() < rows.len() {
+        let message = format!("{database} records a migration more than once");
+        findings.push(finding("doubled", message, "`recover` removes the doubled rows"));
+    }
+    findings
+}
+
+fn is_applied(version: &str, history: &History) -> bool {
+    version.parse().is_ok_and(|version| history.row(&version).is_some_and(|row| row.success))
 }
 
 fn damaged(database: &str, error: &Error) -> Finding {

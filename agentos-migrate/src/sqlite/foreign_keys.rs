@@ -21,6 +21,9 @@ pub(crate) struct Violation {
     values: Vec<String>,
 }
 
+/// How many violations an error lists.
+const SHOWN: usize = 5;
+
 /// Violations with how often each occurs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Violations(BTreeMap<Violation, usize>);
@@ -104,7 +107,6 @@ impl Violations {
     pub(crate) fn refuse_new(&self, before: &Self, database: &str) -> Result<(), Error> {
         let added = self.added_to(before);
         let Some(total) = added.values().copied().reduce(|a, b| a + b) else { return Ok(()) };
-        const SHOWN: usize = 5;
         let message =
             format!("{total} foreign key violation(s) in {database} that were not there before");
         let error = Error::new(ErrorKind::ForeignKey, message);

@@ -208,7 +208,7 @@ impl Notes {
         match request.accessor {
             None => drop(self.deletes.insert(table.to_owned())),
             Some(trigger) => {
-                drop(self.deletes_by_trigger.insert(table.to_owned(), trigger.to_owned()))
+                drop(self.deletes_by_trigger.insert(table.to_owned(), trigger.to_owned()));
             }
         }
     }
@@ -240,7 +240,7 @@ fn owned_by_the_engine(action: &AuthAction<'_>) -> Option<Refusal> {
         AuthAction::Transaction { .. } => {
             refusal("BEGIN, COMMIT or ROLLBACK".to_owned(), ONE_TRANSACTION)
         }
-        AuthAction::Attach { filename } if filename.is_empty() => refusal(
+        AuthAction::Attach { filename: "" } => refusal(
             "VACUUM".to_owned(),
             "`VACUUM` needs `transaction = \"manual\"`: `ctx.vacuum(database)`",
         ),

@@ -63,7 +63,7 @@ pub(crate) fn shape(connection: &Connection) -> rusqlite::Result<Shape> {
         return Ok(Shape::Absent);
     }
     let has = |name: &&str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-    Ok(if COLUMNS.iter().all(|name| has(name)) { Shape::Expected } else { Shape::Foreign })
+    Ok(if COLUMNS.iter().all(has) { Shape::Expected } else { Shape::Foreign })
 }
 
 /// Creates the tables that are missing.

@@ -77,6 +77,9 @@ fn try_begin(connection: &Connection, wait: Duration) -> rusqlite::Result<Journa
     Ok(if before == "wal" { JournalMode::Wal } else { JournalMode::Rollback })
 }
 
+/// `PRAGMA synchronous` as SQLite reads it back.
+const FULL: i64 = 2;
+
 /// Reads back what the commit relies on.
 fn settle(connection: &Connection, path: &Path) -> Result<(), Error> {
     let read = || -> rusqlite::Result<(String, i64, i64)> {
@@ -87,7 +90,6 @@ fn settle(connection: &Connection, path: &Path) -> Result<(), Error> {
             number("PRAGMA foreign_keys")?,
         ))
     };
-    const FULL: i64 = 2;
     match read().map_err(|error| on_file(error, "read the settings of", path))? {
         (mode, FULL, 0) if mode == "delete" => Ok(()),
         (mode, synchronous, foreign_keys) => {

@@ -21,7 +21,7 @@ const INTENT_LOG: &str = include_str!("../baseline/intent_log.sql");
     validate = has_the_applications_tables,
     legacy_checksums = ["e85dbdfca3c410a0"],
 )]
-pub fn baseline(ctx: &mut MigrationContext) -> Result<()> {
+pub(crate) fn baseline(ctx: &mut MigrationContext) -> Result<()> {
     create_where_empty(ctx, "conversations", CONVERSATIONS)?;
     create_where_empty(ctx, "context", CONTEXT)?;
     create_where_empty(ctx, "rules", RULES)?;
@@ -39,6 +39,7 @@ fn create_where_empty(ctx: &mut MigrationContext, database: &str, schema: &str) 
 }
 
 /// The tables hold the user's data and are the application's: nothing is dropped.
+#[expect(clippy::unnecessary_wraps, reason = "a downgrade returns a result")]
 fn keep_the_applications_tables(_ctx: &mut MigrationContext) -> Result<()> {
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use agentos_migrate::{MigrationContext, Result, migration};
 
-/// Adds last_active_at, message_count, and tags columns to the conversations table for improved organization and querying.
+/// Adds `last_active_at`, `message_count`, and tags columns to the conversations table for improved organization and querying.
 ///
 /// `message_count` is in the application's original schema; it is added only
 /// where an older tool's downgrade dropped it, and a downgrade leaves it.
@@ -15,7 +15,7 @@ use agentos_migrate::{MigrationContext, Result, migration};
     validate = has_conversation_metadata,
     legacy_checksums = ["b6d9a02a4d9668fd"],
 )]
-pub fn add_conversation_metadata(ctx: &mut MigrationContext) -> Result<()> {
+pub(crate) fn add_conversation_metadata(ctx: &mut MigrationContext) -> Result<()> {
     let db = "conversations";
     if !ctx.column_exists(db, "conversations", "last_active_at")? {
         ctx.execute("conversations", "ALTER TABLE conversations ADD COLUMN last_active_at TEXT", [])?;

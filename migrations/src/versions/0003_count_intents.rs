@@ -11,7 +11,7 @@ use agentos_migrate::{MigrationContext, Result, migration};
     downgrade = forget_intents,
     validate = intents_are_counted,
 )]
-pub fn count_intents(ctx: &mut MigrationContext) -> Result<()> {
+pub(crate) fn count_intents(ctx: &mut MigrationContext) -> Result<()> {
     ctx.execute(
         "conversations",
         "ALTER TABLE conversations ADD COLUMN intent_count INTEGER NOT NULL DEFAULT 0",

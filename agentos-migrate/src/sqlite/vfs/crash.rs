@@ -271,7 +271,7 @@ pub(crate) fn disk_after(
                 files.entry(*file).or_default().waiting.push(change);
             }
             Operation::Truncate { file, size } => {
-                files.entry(*file).or_default().waiting.push(Change::Truncate(*size))
+                files.entry(*file).or_default().waiting.push(Change::Truncate(*size));
             }
             Operation::Sync { file } => {
                 let file = files.entry(*file).or_default();

@@ -280,11 +280,11 @@ impl Hooks for CommitHooks {
         match file.purpose {
             // SQLite shrinks a database after its own commit point, which is before ours.
             Purpose::Database => {
-                if let Some(mut state) = self.committing() {
-                    if file.real.size().is_ok_and(|now| size < now) {
-                        state.held_truncates.push((file.real, size));
-                        return ffi::SQLITE_OK;
-                    }
+                if let Some(mut state) = self.committing()
+                    && file.real.size().is_ok_and(|now| size < now)
+                {
+                    state.held_truncates.push((file.real, size));
+                    return ffi::SQLITE_OK;
                 }
             }
             Purpose::Journal => {
@@ -299,25 +299,25 @@ impl Hooks for CommitHooks {
     }
 
     fn sync(&self, file: &mut OpenFile, flags: c_int) -> c_int {
-        if file.purpose == Purpose::Journal && file.end > 0 {
-            if let Some(mut state) = self.committing() {
-                if let Err(code) = stamp(file, &mut state) {
-                    return code;
-                }
-            }
+        if file.purpose == Purpose::Journal
+            && file.end > 0
+            && let Some(mut state) = self.committing()
+            && let Err(code) = stamp(file, &mut state)
+        {
+            return code;
         }
         file.real.sync(flags)
     }
 
     fn unlock(&self, file: &mut OpenFile, level: c_int) -> c_int {
-        if file.purpose == Purpose::Database {
-            if let Some(mut state) = self.committing() {
-                match state.held_unlocks.iter_mut().find(|(held, _)| *held == file.real) {
-                    Some((_, held)) => *held = level.min(*held),
-                    None => state.held_unlocks.push((file.real, level)),
-                }
-                return ffi::SQLITE_OK;
+        if file.purpose == Purpose::Database
+            && let Some(mut state) = self.committing()
+        {
+            match state.held_unlocks.iter_mut().find(|(held, _)| *held == file.real) {
+                Some((_, held)) => *held = level.min(*held),
+                None => state.held_unlocks.push((file.real, level)),
             }
+            return ffi::SQLITE_OK;
         }
         file.real.unlock(level)
     }

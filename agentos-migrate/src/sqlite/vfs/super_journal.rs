@@ -46,13 +46,7 @@ pub(super) fn pointer_offset(journal_size: i64) -> i64 {
 }
 
 fn checksum(name: &[u8]) -> u32 {
-    #[expect(
-        clippy::cast_possible_wrap,
-        clippy::cast_lossless,
-        clippy::unnecessary_cast,
-        reason = "C's char is signed or not by processor"
-    )]
-    let value = |byte: &u8| (*byte as c_char) as i32;
+    let value = |byte: &u8| i32::from(c_char::from_ne_bytes([*byte]));
     name.iter().fold(0, |sum: u32, byte| sum.wrapping_add(value(byte).cast_unsigned()))
 }
 

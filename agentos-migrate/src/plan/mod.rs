@@ -194,6 +194,9 @@ fn step(info: &MigrationInfo, direction: Direction, reason: Reason) -> Step {
     }
 }
 
+/// How many versions an error lists.
+const SHOWN: usize = 12;
+
 /// Finds a compiled version, or says which ones there are.
 pub(crate) fn known<'a>(
     infos: &[&'a MigrationInfo],
@@ -212,7 +215,6 @@ pub(crate) fn known<'a>(
     };
     let nearest =
         infos.iter().max_by_key(likeness).map(|info| info.version.to_string()).unwrap_or_default();
-    const SHOWN: usize = 12;
     let mut all: Vec<String> =
         infos.iter().rev().take(SHOWN).map(|info| info.version.to_string()).collect();
     all.reverse();

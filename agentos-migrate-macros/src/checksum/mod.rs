@@ -126,10 +126,10 @@ impl Canonical {
         match Lit::new(literal.clone()) {
             Lit::Str(value) => self.text(b's', &value.value()),
             Lit::Int(value) => {
-                self.text(b'n', &format!("{}{}", value.base10_digits(), value.suffix()))
+                self.text(b'n', &format!("{}{}", value.base10_digits(), value.suffix()));
             }
             Lit::Float(value) => {
-                self.text(b'f', &format!("{}{}", value.base10_digits(), value.suffix()))
+                self.text(b'f', &format!("{}{}", value.base10_digits(), value.suffix()));
             }
             Lit::Char(value) => self.text(b'c', &value.value().to_string()),
             // Byte strings and the rest count as written.
