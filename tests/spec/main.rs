@@ -2,8 +2,18 @@
 
 mod support;
 
+mod agentos;
+mod backups;
+mod command_line;
 mod failures;
 mod foreign_keys;
 mod history;
+mod manual;
+mod processes;
+mod rehearsal;
 mod running;
 mod write_ahead_logs;
+
+agentos_migrate::migrations! {
+    databases: [chat, rules],
+}

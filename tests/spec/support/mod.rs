@@ -1,5 +1,8 @@
 //! What the chapters share: a data directory, small sets, questions to files.
 
+pub(crate) mod agentos;
+pub(crate) mod command;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

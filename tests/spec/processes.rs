@@ -1,0 +1,141 @@
+//! Processes: one run at a time, a run that is killed leaves no mixture, a run that is asked to stop rolls back.
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::support::command::{command, run, said};
+use crate::support::{Directory, agentos};
+
+fn start(directory: &Directory, arguments: &[&str]) -> Child {
+    command(directory.path(), arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts")
+}
+
+#[test]
+fn eight_processes_that_start_at_once_all_succeed_and_each_migration_runs_once() {
+    for directory in [Directory::new(), agentos::directory("agentos-v0")] {
+        let children: Vec<Child> =
+            (0..8).map(|_| start(&directory, &["upgrade", "--json"])).collect();
+        let mut ran = 0;
+        for child in children {
+            let said = said(child.wait_with_output().expect("ends"));
+            assert_eq!(said.code, 0, "{}", said.out);
+            ran += said.json()["results"].as_array().expect("results").len();
+        }
+        assert_eq!(ran, 3);
+        assert_eq!(
+            directory
+                .ask("migrations", "SELECT count(*) FROM migration_events WHERE kind = 'applied'"),
+            "3"
+        );
+    }
+}
+
+/// Versions that each database records, opened by stock SQLite.
+fn recorded(directory: &Directory) -> Vec<String> {
+    let databases = ["conversations", "context", "rules", "audit", "intent_log"];
+    let recorded = databases.iter().map(|database| {
+        let exists = directory
+            .ask(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'");
+        if exists == "0" {
+            return String::new();
+        }
+        directory.ask(
+            database,
+            "SELECT coalesce(group_concat(migration_version), '') FROM schema_version",
+        )
+    });
+    recorded.collect()
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
+    let full = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
+    let rounds = if full { 200 } else { 12 };
+    let states = [
+        ["", "", "", "", ""],
+        ["0001", "0001", "0001", "0001", "0001"],
+        ["0001,0002", "0001", "0001", "0001", "0001"],
+        ["0001,0002,0003", "0001", "0001", "0001", "0001,0003"],
+    ];
+    for round in 0..rounds {
+        let directory = agentos::directory("agentos-v0");
+        let mut child = start(&directory, &["upgrade", "--no-backup"]);
+        // Spread over the life of a run, which is some tens of milliseconds.
+        std::thread::sleep(Duration::from_micros(500 + round * 53_000 % 40_000));
+        child.kill().expect("kills");
+        child.wait().expect("ends");
+        let found = recorded(&directory);
+        let state = states.iter().position(|state| found == state);
+        assert!(state.is_some(), "a mixture after the kill of round {round}: {found:?}");
+        if let (Some(state), true) = (state, directory.file("migrations.db").exists()) {
+            let exists = directory.ask(
+                "migrations",
+                "SELECT count(*) FROM sqlite_schema WHERE name = 'migration_history'",
+            );
+            let history = if exists == "0" {
+                "0".to_owned()
+            } else {
+                directory.ask("migrations", "SELECT count(*) FROM migration_history")
+            };
+            assert_eq!(history, state.to_string(), "the history does not agree with the files");
+        }
+        let next = run(directory.path(), &["upgrade", "--no-backup"]);
+        assert_eq!(next.code, 0, "{}", next.err);
+        assert_eq!(recorded(&directory), states[3]);
+        assert_eq!(directory.ask("intent_log", "PRAGMA journal_mode"), "wal");
+        let left: Vec<_> = directory
+            .contents()
+            .into_keys()
+            .filter(|path| path.to_string_lossy().contains("-mj"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn readers_never_see_a_mixture_while_a_run_goes_on() {
+    let directory = agentos::directory("agentos-v0");
+    run(directory.path(), &["upgrade", "--no-backup", "--target", "0002"]);
+    directory.sql("intent_log", "PRAGMA journal_mode = DELETE");
+    let mut child = start(&directory, &["upgrade", "--no-backup"]);
+    let ask = |database: &str, sql: &str| -> Option<i64> {
+        let connection =
+            rusqlite::Connection::open(directory.file(&format!("{database}.db"))).expect("opens");
+        connection.busy_timeout(Duration::ZERO).expect("sets");
+        connection.query_row(sql, [], |row| row.get(0)).ok()
+    };
+    let third = "SELECT count(*) FROM schema_version WHERE migration_version = '0003'";
+    let mut rounds = 0;
+    loop {
+        let ended = child.try_wait().expect("asks").is_some();
+        // If the first file is new, every file read after it is new.
+        if let (Some(first), Some(second)) = (ask("conversations", third), ask("intent_log", third))
+        {
+            assert!(first <= second, "a mixture: conversations {first}, intent_log {second}");
+            rounds += 1;
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(rounds > 0);
+    assert_eq!(ask("intent_log", third), Some(1));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_asked_to_stop_rolls_back_or_is_done() {
+    let directory = agentos::directory("agentos-v0");
+    let child = start(&directory, &["upgrade", "--no-backup"]);
+    std::thread::sleep(Duration::from_millis(5));
+    let process = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &process]).status().expect("sends");
+    let said = said(child.wait_with_output().expect("ends"));
+    assert!([0, 1, -1].contains(&said.code), "{} {}", said.code, said.err);
+    assert_eq!(run(directory.path(), &["upgrade", "--no-backup"]).code, 0);
+    assert_eq!(run(directory.path(), &["verify"]).code, 0);
+}
