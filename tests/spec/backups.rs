@@ -22,6 +22,13 @@ fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
         directory.sql(database, "PRAGMA journal_mode = WAL; CREATE TABLE account(amount); INSERT INTO account VALUES (1000)");
     }
     let stop = AtomicBool::new(false);
+    /// Ends the writer also when an assertion fails.
+    struct Ends<'a>(&'a AtomicBool);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let manager = BackupManager::new(directory.path());
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -41,6 +48,7 @@ fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
                 from.execute_batch("COMMIT").expect("commits");
             }
         });
+        let _ends = Ends(&stop);
         for _ in 0..50 {
             let id = manager.create_backup(&directory_form()).expect("makes").backup_id;
             let amount = |name: &str| -> i64 {
@@ -53,7 +61,6 @@ fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
             let total = amount("chat") + amount("rules");
             assert_eq!(total, 2000, "torn between the two databases");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 

@@ -148,9 +148,20 @@ fn busy() -> rusqlite::Error {
 }
 
 fn keep_writers_out(path: &Path, deadline: Instant) -> rusqlite::Result<Connection> {
-    let writer = open(path, deadline)?;
-    writer.execute_batch("BEGIN IMMEDIATE")?;
-    Ok(writer)
+    // SQLite's own waiting sleeps up to 100 ms between two tries, in which a
+    // busy writer takes the lock again and again; asking often is fair.
+    let writer = open(path, Instant::now())?;
+    loop {
+        match writer.execute_batch("BEGIN IMMEDIATE") {
+            Err(e)
+                if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            outcome => return outcome.map(|()| writer),
+        }
+    }
 }
 
 fn open(path: &Path, deadline: Instant) -> rusqlite::Result<Connection> {

@@ -30,7 +30,7 @@ pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
         for journal in journals.iter().filter(|journal| journal.exists()) {
             roll_back(journal)?;
         }
-        if journals.iter().all(|journal| !journal.exists()) && path.exists() {
+        if !journals.iter().any(|journal| is_hot(journal)) && path.exists() {
             fs::remove_file(&path).map_err(|error| io_on_file(error, "remove", &path))?;
         }
     }
@@ -55,6 +55,15 @@ fn journals_of(body: &[u8]) -> Vec<PathBuf> {
     names
         .map(|name| PathBuf::from(OsString::from(String::from_utf8_lossy(name).into_owned())))
         .collect()
+}
+
+/// Returns whether SQLite would roll this journal back: one that it only keeps begins with a zero
+/// (<https://sqlite.org/lockingv3.html#hot_journals>).
+fn is_hot(journal: &Path) -> bool {
+    let mut first = [0];
+    let read =
+        fs::File::open(journal).and_then(|mut file| std::io::Read::read(&mut file, &mut first));
+    read.is_ok_and(|count| count == 1) && first != [0]
 }
 
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
@@ -82,6 +91,15 @@ mod tests {
         let orphan = directory.path().join("migrations.db-mj12345690A");
         let gone = directory.path().join("rules.db-journal");
         fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
+        clean(directory.path()).expect("cleans");
+        assert!(!orphan.exists());
+        fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
+        fs::write(&gone, [0; 512]).expect("writes");
+        Connection::open(directory.path().join("rules.db"))
+            .expect("opens")
+            .execute_batch("CREATE TABLE t(a)")
+            .expect("creates");
+        fs::write(&gone, [0; 512]).expect("a journal that is only kept");
         clean(directory.path()).expect("cleans");
         assert!(!orphan.exists());
     }
