@@ -9,6 +9,8 @@ mod hash;
 mod info;
 mod migration;
 mod registry;
+#[expect(dead_code, reason = "used by the migrator")]
+mod schema;
 mod version;
 
 #[doc(hidden)]

@@ -1,0 +1,11 @@
+//! Schemas as SQLite stores them: read, compared, written, and tables changed.
+//!
+//! Works on a connection that its caller opened and whose transaction its
+//! caller owns. Knows nothing of migrations.
+
+pub(crate) mod compare;
+mod keywords;
+mod normalise;
+pub(crate) mod read;
+mod text;
+pub(crate) mod tokens;
