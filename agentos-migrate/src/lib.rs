@@ -23,4 +23,8 @@ pub use info::{Downgrade, Location, MigrationInfo, TransactionMode};
 pub use migration::Migration;
 pub use registry::Registry;
 pub use rusqlite;
+pub use schema::rebuild::{
+    AddedColumn, AddedForeignKey, ForeignKeyAction, Place, RebuildApi, RebuildPath, RebuildReport,
+    TableChanges,
+};
 pub use version::{InvalidVersion, Version};

@@ -7,5 +7,6 @@ pub(crate) mod compare;
 mod keywords;
 mod normalise;
 pub(crate) mod read;
+pub(crate) mod rebuild;
 mod text;
 pub(crate) mod tokens;
