@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod edits;
+mod facts;
 mod matrix;
 mod native;
 mod property;
