@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
+
 use crate::error::{Error, ErrorKind};
 
 /// How a table was changed.
@@ -61,19 +63,25 @@ pub(super) fn failed_proof(table: &str, what: &str) -> Error {
 
 /// A statement that SQLite did not accept.
 pub(super) fn sqlite_failure(table: &str, doing: &str, error: rusqlite::Error) -> Error {
-    let is_constraint =
-        matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation));
-    let failure =
-        Error::new(ErrorKind::Sqlite, format!("cannot change table `{table}`: {doing} failed"))
-            .detail(error.to_string())
-            .in_state(UNCHANGED)
-            .caused_by(error);
-    if is_constraint {
-        failure.with_hint(
+    let (kind, hint) = match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => (
+            ErrorKind::Sqlite,
             "rows do not satisfy the new definition: give them other values with `copy_expr`, \
              or change them with `UPDATE` before",
-        )
-    } else {
-        failure
-    }
+        ),
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::DiskFull,
+            "free as much space as the table takes: it is written a second time",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (ErrorKind::Busy, "finish or drop every statement that still reads the table")
+        }
+        Some(ErrorCode::OperationInterrupted) => (ErrorKind::Interrupted, ""),
+        _ => (ErrorKind::Sqlite, ""),
+    };
+    let failure = Error::new(kind, format!("cannot change table `{table}`: {doing} failed"))
+        .detail(error.to_string())
+        .in_state(UNCHANGED)
+        .caused_by(error);
+    if hint.is_empty() { failure } else { failure.with_hint(hint) }
 }

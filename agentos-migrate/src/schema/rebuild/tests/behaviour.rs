@@ -189,3 +189,66 @@ fn columns_that_an_old_alter_added_keep_the_values_that_rows_do_not_store() {
     database.run("INSERT INTO t(a) VALUES (2)");
     assert_eq!(database.text("SELECT * FROM t"), "1|old\n2|new");
 }
+
+#[test]
+fn rowids_that_no_name_reaches_keep_their_order() {
+    // Without the wide column SQLite would rather read the index, in its order.
+    let database = Database::new(
+        "CREATE TABLE t(rowid, _rowid_, oid, wide TEXT, wider TEXT, widest TEXT, d UNIQUE); CREATE INDEX i ON t(rowid, _rowid_, oid);
+         INSERT INTO t(rowid) VALUES (3), (1), (2);",
+    );
+    database.change("t", |t| {
+        t.drop_column("wide").drop_column("wider").drop_column("widest").drop_column("d");
+    });
+    assert_eq!(database.text("SELECT rowid FROM t NOT INDEXED"), "3\n1\n2");
+}
+
+#[test]
+fn statistics_of_an_index_that_is_another_one_now_are_dropped() {
+    let database = Database::new(
+        "CREATE TABLE t(a, b, CONSTRAINT u UNIQUE (a), UNIQUE (b)); CREATE INDEX i ON t(b, a);
+         INSERT INTO t VALUES (1, 2), (3, 4); ANALYZE;",
+    );
+    database.change("t", |t| {
+        t.drop_constraint("u");
+    });
+    assert_eq!(database.text("SELECT idx FROM sqlite_stat1"), "i");
+    assert_eq!(database.text("SELECT DISTINCT idx FROM sqlite_stat4"), "i");
+}
+
+#[test]
+fn the_planner_knows_the_statistics_at_once() {
+    // Of two indexes one is better; nothing but the statistics tells which.
+    for (few, many) in [("a", "b"), ("b", "a")] {
+        let database = Database::new(&format!(
+            "CREATE TABLE t(a, b, d TEXT); CREATE INDEX by_a ON t(a); CREATE INDEX by_b ON t(b);
+             WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 400)
+             INSERT INTO t({few}, {many}) SELECT x % 2, x FROM n; ANALYZE;"
+        ));
+        database.change("t", |t| {
+            t.set_default("d", "7");
+        });
+        let plan = database.text("EXPLAIN QUERY PLAN SELECT * FROM t WHERE a = 1 AND b = 1");
+        assert!(plan.contains(&format!("by_{many}")), "{plan}");
+    }
+}
+
+#[test]
+fn pragmas_of_the_connection_neither_matter_nor_change() {
+    let database = Database::new(
+        "CREATE TABLE t(a INT, d TEXT); INSERT INTO t VALUES (1, 2); CREATE VIEW v AS SELECT a FROM t;",
+    );
+    database.run("PRAGMA ignore_check_constraints = ON; PRAGMA legacy_alter_table = ON; PRAGMA recursive_triggers = ON");
+    let refused = database.try_change("t", |t| {
+        t.add_check("a > 1").set_default("d", "1");
+    });
+    assert!(refused.unwrap_err().details()[0].contains("CHECK constraint failed"));
+    database.change("t", |t| {
+        t.rename_column("a", "z").set_default("d", "1");
+    });
+    assert_eq!(database.text("SELECT z FROM t"), "1");
+    database.has_sql("v", "CREATE VIEW v AS SELECT z FROM t");
+    for pragma in ["ignore_check_constraints", "legacy_alter_table", "recursive_triggers"] {
+        assert_eq!(database.text(&format!("PRAGMA {pragma}")), "1", "{pragma}");
+    }
+}

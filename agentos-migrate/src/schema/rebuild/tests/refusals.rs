@@ -1,6 +1,7 @@
 //! What is refused, each time with nothing changed.
 
 use super::support::Database;
+use crate::error::ErrorKind;
 use crate::schema::rebuild::{Place, TableChanges};
 
 const TABLE: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, d TEXT, CONSTRAINT c CHECK (b > 0), UNIQUE (a, b));
@@ -190,6 +191,15 @@ fn a_column_that_something_uses_is_not_dropped() {
             t.drop_column("b");
         });
     };
+    // SQLite would read the quoted names that are left as texts.
+    for constraint in ["CHECK (\"b\" <> 'x')", "CHECK ([b] > 0)", "c AS (\"b\" || 1)"] {
+        let database = Database::new(&format!(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, b UNIQUE, a, {constraint})"
+        ));
+        database.refuses("t", "column `b` is used by a constraint", |t| {
+            t.drop_column("b");
+        });
+    }
     use_it("CREATE VIEW v AS SELECT b FROM t", "view `v`");
     use_it("CREATE VIEW v AS SELECT \"b\" FROM t", "view `v`");
     use_it("CREATE VIEW u AS SELECT * FROM t; CREATE VIEW v AS SELECT b FROM u", "view `v`");
@@ -309,5 +319,36 @@ fn a_foreign_key_that_two_answer_to_is_refused() {
     });
     database.refuses("t", "2 of its constraints are named `n`", |t| {
         t.drop_constraint("n");
+    });
+}
+
+#[test]
+fn a_statement_that_still_reads_the_table_is_said_to_be_in_the_way() {
+    let database = Database::new(TABLE);
+    let mut statement = database.0.prepare("SELECT * FROM t").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    rows.next().unwrap();
+    let error = database.refuses("t", "locked", |t| {
+        t.set_default("a", "1");
+    });
+    assert_eq!(error.kind(), ErrorKind::Busy);
+}
+
+#[test]
+fn a_database_that_is_full_is_left_as_it_was() {
+    let database = Database::new(TABLE);
+    database.run(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 500)
+         INSERT INTO t(a, d) SELECT x, hex(randomblob(200)) FROM n",
+    );
+    let n_pages = database.text("PRAGMA page_count").parse::<u32>().unwrap();
+    database.run(&format!("PRAGMA max_page_count = {}", n_pages + 10));
+    let error = database.refuses("t", "full", |t| {
+        t.set_default("a", "1");
+    });
+    assert_eq!(error.kind(), ErrorKind::DiskFull);
+    database.run(&format!("PRAGMA max_page_count = {}", n_pages * 4));
+    database.change("t", |t| {
+        t.set_default("a", "1");
     });
 }
