@@ -22,6 +22,7 @@ pub struct Migration {
     pub(crate) validate: Option<Check>,
 }
 
+type DynamicCheck = Arc<dyn Fn(&MigrationContext) -> Result<bool> + Send + Sync>;
 type Dynamic<C> = Arc<dyn Fn(&mut C) -> Result<()> + Send + Sync>;
 
 /// A function that changes databases.
@@ -41,7 +42,7 @@ pub(crate) enum Check {
     /// A plain function.
     Function(fn(&MigrationContext) -> Result<bool>),
     /// A closure.
-    Dynamic(Arc<dyn Fn(&MigrationContext) -> Result<bool> + Send + Sync>),
+    Dynamic(DynamicCheck),
 }
 
 impl Check {

@@ -23,8 +23,6 @@ pub struct SetDeclaration {
     pub schema_version_table: &'static str,
     /// Versions that the set must hold: released ones, and those that `dir` was found to hold.
     pub expected: &'static [&'static str],
-    /// Whether `expected` is the whole set.
-    pub expected_is_all: bool,
     /// The lines of `migrations.lock`: version, name, checksum.
     pub lock: &'static [(&'static str, &'static str, &'static str)],
     /// The path of the lock file from the crate's root, if one is declared.

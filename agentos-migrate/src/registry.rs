@@ -32,7 +32,6 @@ struct Set {
 /// Where the set was declared, for the commands that write into the source tree.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Declared {
-    pub(crate) crate_name: &'static str,
     pub(crate) manifest_dir: &'static str,
     pub(crate) lock_path: Option<&'static str>,
     pub(crate) dir: Option<&'static str>,
@@ -51,7 +50,6 @@ impl Registry {
         set.backup = declaration.backup.to_vec();
         set.schema_version_table = declaration.schema_version_table;
         set.declaration = Some(Declared {
-            crate_name: declaration.crate_name,
             manifest_dir: declaration.manifest_dir,
             lock_path: declaration.lock_path,
             dir: declaration.dir,
@@ -167,7 +165,7 @@ impl Registry {
         }
         let error =
             Error::new(ErrorKind::InvalidSet, "the compiled set of migrations can't be used");
-        let error = problems.iter().fold(error, |error, problem| error.detail(problem));
+        let error = problems.iter().fold(error, Error::detail);
         Err(error.in_state("nothing was read or changed"))
     }
 }
@@ -251,13 +249,18 @@ impl Set {
                 ));
             }
         }
-        if declaration.expected_is_all && self.migrations.len() > declaration.expected.len() {
-            let versions = declaration.expected.len();
-            self.problems.push(format!(
-                "crate `{}` declares {versions} migrations in its folder and {} are registered",
-                declaration.crate_name,
-                self.migrations.len()
-            ));
+        for (text, name, checksum) in declaration.lock {
+            let Ok(version) = text.parse::<Version>() else { continue };
+            let found =
+                self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
+            let Ok(found) = found else { continue };
+            let compiled = self.migrations[found].info.checksum.to_string();
+            if !compiled.eq_ignore_ascii_case(checksum) {
+                self.problems.push(format!(
+                    "version {text} `{name}` is released and was changed: {} has {checksum}, the source now {compiled}",
+                    declaration.lock_path.unwrap_or("the lock file")
+                ));
+            }
         }
     }
 }

@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of Agent OS's migrations.
+
+fn main() -> std::process::ExitCode {
+    agentos_migrate::cli::main(migrations::registry())
+}

@@ -139,7 +139,7 @@ impl Shape {
             add(format!("column {name} visibility"), format!("{:?}", column.visibility));
         }
         for index in &self.indexes {
-            let keys = format!("{:?}", index.keys);
+            let keys = index.keys.iter().map(IndexKey::fact).collect::<Vec<_>>().join(", ");
             match index.origin.as_str() {
                 "c" => {
                     add(
@@ -154,9 +154,26 @@ impl Shape {
         for key in &self.foreign_keys {
             let columns: Vec<String> =
                 key.columns.iter().map(|(column, _)| folded(column)).collect();
-            add(format!("foreign key ({})", columns.join(", ")), format!("{key:?}"));
+            add(format!("foreign key ({})", columns.join(", ")), key.fact());
         }
         facts
+    }
+}
+
+impl IndexKey {
+    fn fact(&self) -> String {
+        let column = self.column.as_deref().unwrap_or("an expression");
+        let collation = self.collation.as_deref().unwrap_or_default();
+        let order = if self.is_descending { " descending" } else { "" };
+        format!("{column} {collation}{order}")
+    }
+}
+
+impl Reference {
+    fn fact(&self) -> String {
+        let parent_columns: Vec<&str> =
+            self.columns.iter().map(|(_, column)| column.as_deref().unwrap_or("its key")).collect();
+        format!("{} ({}) {}", folded(&self.parent), parent_columns.join(", "), self.actions)
     }
 }
 

@@ -1,0 +1,183 @@
+//! migrations.lock: the released migrations and their checksums.
+//!
+//! A text file, one line per migration: version, name, checksum. Read while
+//! compiling; written only when `AGENTOS_MIGRATE_LOCK=update` asks for it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+/// The variable that asks for an update.
+pub(crate) const VARIABLE: &str = "AGENTOS_MIGRATE_LOCK";
+
+/// The head of a new file.
+const HEADER: &str = "\
+# migrations.lock: the released migrations and their checksums. Commit it, do not edit it.
+# `agentos-migrate lock` adds new migrations; `AGENTOS_MIGRATE_LOCK=update cargo check` also records changed ones.
+# Two branches that add migrations conflict here on purpose: keep both lines, give the one
+# that is not released yet a new version, and run the command again.
+";
+
+/// A released migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) version: String,
+    pub(crate) name: String,
+    pub(crate) checksum: String,
+}
+
+/// Returns whether the file is to be brought up to date instead of checked.
+pub(crate) fn updates() -> bool {
+    std::env::var(VARIABLE).is_ok_and(|mode| mode == "update")
+}
+
+/// Reads a lock file's text.
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
+    let mut lines = BTreeMap::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = index + 1;
+        if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
+            .iter()
+            .any(|marker| line.starts_with(marker))
+        {
+            return Err(format!(
+                "line {number} is a merge conflict: keep the lines of both sides, \
+                 give the migration that is not released yet a new version, and run `{VARIABLE}=update cargo check`"
+            ));
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let malformed = || format!("line {number} is not `version name checksum`: {line}");
+        let &[version, name, checksum] = words.as_slice() else { return Err(malformed()) };
+        let is_checksum =
+            checksum.len() == 64 && checksum.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let key: u128 = version.parse().map_err(|_| malformed())?;
+        if !is_checksum {
+            return Err(malformed());
+        }
+        let parsed = Line {
+            version: version.to_owned(),
+            name: name.to_owned(),
+            checksum: checksum.to_owned(),
+        };
+        if lines.insert(key, parsed).is_some() {
+            return Err(format!(
+                "line {number} has version {version} a second time: two branches took the same version; \
+                 give the migration that is not released yet a new one"
+            ));
+        }
+    }
+    Ok(lines)
+}
+
+/// Reads a lock file.
+pub(crate) fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!(
+                "{} does not exist: create it with `{VARIABLE}=update cargo check`",
+                path.display()
+            )
+        }
+        _ => format!("cannot read {}: {error}", path.display()),
+    })?;
+    parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Creates the file if it is missing.
+pub(crate) fn create(path: &Path) -> Result<(), String> {
+    match File::create_new(path) {
+        Ok(mut file) => std::io::Write::write_all(&mut file, HEADER.as_bytes())
+            .map_err(|error| failed(path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(path, &error)),
+    }
+}
+
+/// Writes the line of one migration, in its place; the other lines stay.
+///
+/// Several compilers may run at once on one crate: they take turns by a lock
+/// on the crate's manifest, and the file is replaced whole.
+pub(crate) fn record(path: &Path, line: &Line) -> Result<(), String> {
+    let manifest = crate::state::manifest_dir().join("Cargo.toml");
+    let turn = File::open(&manifest).map_err(|error| failed(&manifest, &error))?;
+    turn.lock().map_err(|error| failed(&manifest, &error))?;
+    create(path)?;
+    let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+    let updated = with_line(&text, line)?;
+    if updated != text {
+        let temporary = path.with_extension("lock.new");
+        fs::write(&temporary, updated)
+            .and_then(|()| fs::rename(&temporary, path))
+            .map_err(|error| failed(path, &error))?;
+    }
+    Ok(())
+}
+
+fn with_line(text: &str, line: &Line) -> Result<String, String> {
+    let mut lines = parse(text)?;
+    let number: u128 =
+        line.version.parse().map_err(|_| format!("{} is no version", line.version))?;
+    lines.insert(number, line.clone());
+    let head: String = text
+        .lines()
+        .take_while(|line| line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let body =
+        lines.values().map(|line| format!("{} {} {}\n", line.version, line.name, line.checksum));
+    Ok(std::iter::once(head).chain(body).collect())
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(version: &str, digit: &str) -> Line {
+        Line {
+            version: version.to_owned(),
+            name: format!("step_{version}"),
+            checksum: digit.repeat(64),
+        }
+    }
+
+    #[test]
+    fn a_line_is_added_in_its_place_and_the_head_stays() {
+        let text = format!(
+            "{HEADER}0001 step_0001 {}\n0003 step_0003 {}\n",
+            "a".repeat(64),
+            "c".repeat(64)
+        );
+        let updated = with_line(&text, &line("0002", "b")).expect("adds");
+        let expected = format!(
+            "{HEADER}0001 step_0001 {}\n0002 step_0002 {}\n0003 step_0003 {}\n",
+            "a".repeat(64),
+            "b".repeat(64),
+            "c".repeat(64)
+        );
+        assert_eq!(updated, expected);
+        assert_eq!(with_line(&updated, &line("0002", "b")).expect("adds"), updated);
+    }
+
+    #[test]
+    fn conflicts_duplicates_and_rubbish_are_refused_with_the_line() {
+        let sum = "a".repeat(64);
+        let refused = |text: &str| parse(text).expect_err("refused");
+        assert!(refused("# x\n<<<<<<< HEAD\n").contains("line 2 is a merge conflict"));
+        assert!(
+            refused(&format!("0001 a {sum}\n00001 b {sum}"))
+                .contains("line 2 has version 00001 a second time")
+        );
+        for rubbish in ["0001", "0001 a b", "x a b", "0001 a b c"] {
+            assert!(refused(rubbish).contains("line 1 is not"), "{rubbish}");
+        }
+        assert_eq!(parse("# nothing\n\n").expect("reads").len(), 0);
+    }
+}

@@ -1,0 +1,248 @@
+//! `migrations!`: the declaration of a crate's set.
+
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::parse::{Parse, ParseStream};
+use syn::{LitStr, Token};
+
+use crate::sql_file::{self, SqlMigration};
+use crate::{lock, near, state};
+
+/// A set that keeps the rules.
+pub(crate) struct Set {
+    pub(crate) databases: Vec<Ident>,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) dir: Option<LitStr>,
+    pub(crate) backup: Vec<LitStr>,
+    pub(crate) schema_version_table: Option<LitStr>,
+    pub(crate) modules: Vec<Module>,
+    pub(crate) sql_migrations: Vec<SqlMigration>,
+    /// Versions that the folder and the lock file hold.
+    pub(crate) expected: Vec<String>,
+}
+
+/// The lock file.
+pub(crate) struct Lock {
+    pub(crate) path: LitStr,
+    pub(crate) lines: Vec<lock::Line>,
+}
+
+/// A file of the folder that is Rust.
+pub(crate) struct Module {
+    pub(crate) name: Ident,
+    pub(crate) path: String,
+}
+
+const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table"];
+const FORM: &str = "`migrations! { databases: [conversations, rules], lock: \"migrations.lock\", dir: \"src/versions\" }`";
+
+/// Reads the declaration, the lock file and the folder.
+pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
+    let declared: Declared = syn::parse2(input)?;
+    let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
+    let root = state::manifest_dir();
+    let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
+    state::with(|known| {
+        known.databases = Some(names.clone());
+        known.lock = lock.as_ref().map(|lock| root.join(lock.path.value()));
+    });
+    let mut set = Set {
+        databases: declared.databases,
+        dir: declared.dir,
+        backup: declared.backup,
+        schema_version_table: declared.schema_version_table,
+        modules: Vec::new(),
+        sql_migrations: Vec::new(),
+        expected: lock
+            .iter()
+            .flat_map(|lock| &lock.lines)
+            .map(|line| line.version.clone())
+            .collect(),
+        lock,
+    };
+    if let Some(dir) = set.dir.clone() {
+        set.read_folder(&root, &dir, &names)?;
+    }
+    Ok(set)
+}
+
+fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
+    let file = root.join(path.value());
+    let failed = |problem: String| syn::Error::new(path.span(), problem);
+    if lock::updates() {
+        lock::create(&file).map_err(failed)?;
+    }
+    let lines = lock::read(&file).map_err(failed)?.into_values().collect();
+    Ok(Lock { path: path.clone(), lines })
+}
+
+impl Set {
+    fn read_folder(&mut self, root: &Path, dir: &LitStr, databases: &[String]) -> syn::Result<()> {
+        let folder = root.join(dir.value());
+        let failed = |problem: String| syn::Error::new(dir.span(), problem);
+        let entries = std::fs::read_dir(&folder)
+            .map_err(|error| failed(format!("cannot read {}: {error}", folder.display())))?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        let from = invoking_folder(root);
+        for name in &names {
+            if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
+                self.expected.extend(version_of(stem));
+                let path = relative(&from, &folder.join(name));
+                self.modules.push(Module { name: module_name(stem), path });
+            } else if let Some(stem) = name.strip_suffix(".up.sql") {
+                let down = names.contains(&format!("{stem}.down.sql"));
+                let migration = sql_file::found(&dir.value(), stem, down, databases)
+                    .map_err(|problem| failed(format!("{name}: {problem}")))?;
+                self.expected.push(migration.version.value());
+                self.sql_migrations.push(migration);
+            } else if let Some(stem) = name.strip_suffix(".down.sql")
+                && !names.contains(&format!("{stem}.up.sql"))
+            {
+                return Err(failed(format!("{name} has no {stem}.up.sql beside it")));
+            }
+        }
+        self.expected.sort();
+        self.expected.dedup();
+        Ok(())
+    }
+}
+
+/// Returns the version that a file's name begins with.
+fn version_of(stem: &str) -> Option<String> {
+    let digits: String = stem.chars().take_while(char::is_ascii_digit).collect();
+    (digits.len() >= 4).then_some(digits)
+}
+
+fn module_name(stem: &str) -> Ident {
+    let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    let name =
+        if name.starts_with(|c: char| c.is_ascii_digit()) { format!("v{name}") } else { name };
+    Ident::new(&name, Span::call_site())
+}
+
+/// Returns the folder of the file that calls the macro: paths of modules start there.
+fn invoking_folder(root: &Path) -> PathBuf {
+    let file = Span::call_site().unwrap().local_file();
+    let absolute = file.map(|file| std::env::current_dir().unwrap_or_default().join(file));
+    absolute.and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| root.join("src"))
+}
+
+/// Returns a path from one folder to a file; relative, so that the compiler names it as short as others.
+fn relative(from: &Path, to: &Path) -> String {
+    let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_owned(), from.len() - common);
+    let down = to[common..].iter().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[derive(Default)]
+struct Declared {
+    databases: Vec<Ident>,
+    lock: Option<LitStr>,
+    dir: Option<LitStr>,
+    backup: Vec<LitStr>,
+    schema_version_table: Option<LitStr>,
+}
+
+impl Parse for Declared {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut declared = Self::default();
+        let mut seen: Vec<String> = Vec::new();
+        while !input.is_empty() {
+            let key: Ident = input.parse().map_err(|error| {
+                syn::Error::new(error.span(), format!("expected a key: {FORM}"))
+            })?;
+            let word = key.to_string();
+            if !KEYS.contains(&word.as_str()) {
+                let suggestion = near::suggestion(&word, KEYS.iter().copied());
+                let problem = format!(
+                    "unknown key `{word}`{suggestion}\n`migrations!` takes `{}`",
+                    KEYS.join("`, `")
+                );
+                return Err(syn::Error::new(key.span(), problem));
+            }
+            if seen.contains(&word) {
+                return Err(syn::Error::new(
+                    key.span(),
+                    format!("`{word}` is given twice; keep one"),
+                ));
+            }
+            colon(input, &word)?;
+            match word.as_str() {
+                "databases" => declared.databases = databases(input)?,
+                "lock" => declared.lock = Some(input.parse()?),
+                "dir" => declared.dir = Some(input.parse()?),
+                "backup" => declared.backup = list(input)?,
+                _ => declared.schema_version_table = Some(input.parse()?),
+            }
+            seen.push(word);
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        if declared.databases.is_empty() {
+            return Err(syn::Error::new(
+                Span::call_site(),
+                format!("`databases` is missing: {FORM}"),
+            ));
+        }
+        Ok(declared)
+    }
+}
+
+/// Reads `:`, or `=` from people who think of the attribute.
+pub(crate) fn colon(input: ParseStream<'_>, key: &str) -> syn::Result<()> {
+    if input.peek(Token![:]) {
+        input.parse::<Token![:]>().map(drop)
+    } else {
+        let span = input.span();
+        input
+            .parse::<Token![=]>()
+            .map(drop)
+            .map_err(|_| syn::Error::new(span, format!("expected `{key}: …`")))
+    }
+}
+
+fn databases(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let content;
+    syn::bracketed!(content in input);
+    let mut names: Vec<Ident> = Vec::new();
+    while !content.is_empty() {
+        let name: Ident = if content.peek(LitStr) {
+            content.parse::<LitStr>()?.parse()?
+        } else {
+            content.parse()?
+        };
+        if name == "migrations" {
+            return Err(syn::Error::new(
+                name.span(),
+                "`migrations` is the history's own file: give the database another name",
+            ));
+        }
+        if names.contains(&name) {
+            return Err(syn::Error::new(
+                name.span(),
+                format!("the database `{name}` is declared twice; keep one"),
+            ));
+        }
+        names.push(name);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(names)
+}
+
+/// Reads a list of strings.
+pub(crate) fn list(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
+    let content;
+    syn::bracketed!(content in input);
+    let list = content.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
+    Ok(list.into_iter().collect())
+}

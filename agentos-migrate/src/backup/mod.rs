@@ -1,0 +1,241 @@
+//! Backups: made of one moment, verified, listed, restored, pruned.
+//!
+//! A backup is written under a temporary name, synced, verified and renamed;
+//! it is never changed afterwards. A restore builds the whole new tree beside
+//! the data, writes down what it is going to do, and then only renames.
+//! docs/format.md is normative, docs/adr/0007 argues the forms.
+
+mod archive;
+mod catalog;
+mod create;
+mod files;
+mod history;
+mod manifest;
+mod options;
+mod paths;
+mod place;
+mod restore;
+mod retention;
+mod snapshot;
+mod source;
+mod swap;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::catalog::{BackupEntry, Form};
+pub use self::manifest::{FileRecord, Manifest, Scope};
+pub use self::options::{
+    BackupOptions, BackupProgress, Blobs, Compression, Phase, RestoreOptions, Verification,
+};
+pub use self::restore::RestoreReport;
+pub(crate) use self::retention::AUTOMATIC;
+pub(crate) use self::swap::pending;
+
+use self::options::Listener;
+use self::place::Place;
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::sqlite::lock::RunLock;
+
+/// Makes, lists, checks, restores and removes backups of one data directory.
+///
+/// # Examples
+///
+/// ```
+/// use agentos_migrate::{BackupManager, BackupOptions, RestoreOptions};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # agentos_migrate::rusqlite::Connection::open(directory.path().join("notes.db"))?.execute_batch("CREATE TABLE t(a)")?;
+/// let manager = BackupManager::new(directory.path());
+/// let manifest = manager.create_backup(&BackupOptions::default().with_reason("before the demo"))?;
+/// assert_eq!(manifest.databases, ["notes"]);
+/// manager.restore_backup(&manifest.backup_id, &RestoreOptions::default())?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct BackupManager {
+    place: Place,
+}
+
+impl BackupManager {
+    /// Makes a manager of everything in a data directory; backups are in its `backups` folder.
+    ///
+    /// Every SQLite file is copied through SQLite, every other file as it is.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
+        Self {
+            place: Place {
+                directory: data_dir.join("backups"),
+                data_dir,
+                declared: Vec::new(),
+                paths: None,
+                wait: Duration::from_secs(30),
+                schema_version_table: crate::registry::SCHEMA_VERSION_TABLE.to_owned(),
+                application_version: String::new(),
+                listener: Listener::default(),
+            },
+        }
+    }
+
+    /// As [`new`](Self::new), for what a set declares: its databases, and its `backup` paths if it names some.
+    pub fn for_registry(registry: &Registry, data_dir: impl Into<PathBuf>) -> Self {
+        let mut manager = Self::new(data_dir);
+        manager.place.declared =
+            registry.databases().iter().map(|name| (*name).to_owned()).collect();
+        registry.schema_version_table().clone_into(&mut manager.place.schema_version_table);
+        if !registry.backup().is_empty() {
+            manager.place.paths =
+                Some(registry.backup().iter().map(|path| (*path).to_owned()).collect());
+        }
+        manager
+    }
+
+    /// Sets where the backups are.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.place.directory = directory.into();
+        self
+    }
+
+    /// Sets how long to wait for writers and for other runs (30 s).
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.place.wait = wait;
+        self
+    }
+
+    /// Sets the application's version for the manifest.
+    #[must_use]
+    pub fn with_application_version(mut self, version: impl Into<String>) -> Self {
+        self.place.application_version = version.into();
+        self
+    }
+
+    /// Sets who hears of progress, and may stop the work.
+    #[must_use]
+    pub fn with_listener(
+        mut self,
+        listener: impl Fn(&BackupProgress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.place.listener = Listener::new(listener);
+        self
+    }
+
+    /// Makes a backup and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if a writer or another run does not let go, `DiskFull`,
+    /// `DamagedDatabase`, `BackupFailed`; earlier backups stay as they are.
+    pub fn create_backup(&self, options: &BackupOptions) -> Result<Manifest, Error> {
+        let _lock = self.lock()?;
+        self.recover_locked()?;
+        self.create_backup_locked(options)
+    }
+
+    pub(crate) fn create_backup_locked(&self, options: &BackupOptions) -> Result<Manifest, Error> {
+        create::create(&self.place, options)
+    }
+
+    /// Returns the backups, newest first; damaged ones too, with what is wrong. Never writes.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` or `Io` if the folder can't be read.
+    pub fn list_backups(&self) -> Result<Vec<BackupEntry>, Error> {
+        catalog::list(&self.place)
+    }
+
+    /// Checks a backup: every checksum, and SQLite's own check of every database.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownBackup`, or `DamagedBackup` with every file that is wrong.
+    pub fn verify_backup(&self, id: &str) -> Result<Manifest, Error> {
+        verify::verify(&self.place, id)
+    }
+
+    /// Restores a backup: all files or none, also across a crash.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownBackup`, `DamagedBackup`, `Busy` if a program uses a file, `DiskFull`.
+    pub fn restore_backup(
+        &self,
+        id: &str,
+        options: &RestoreOptions,
+    ) -> Result<RestoreReport, Error> {
+        let _lock = self.lock()?;
+        self.recover_locked()?;
+        restore::restore(&self.place, id, options)
+    }
+
+    /// Removes a backup.
+    ///
+    /// # Errors
+    ///
+    /// `UnknownBackup`, `Io`.
+    pub fn delete_backup(&self, id: &str) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        retention::delete(&self.place, id)
+    }
+
+    /// Returns which backups [`cleanup_old_backups`](Self::cleanup_old_backups) would remove.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_backups`](Self::list_backups).
+    pub fn preview_cleanup(&self, keep_count: usize, keep_days: u32) -> Result<Vec<String>, Error> {
+        retention::removable(&self.place, keep_count, keep_days)
+    }
+
+    /// Removes the backups that are neither among the newest `keep_count` nor younger than `keep_days`.
+    ///
+    /// The newest good one is never removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`delete_backup`](Self::delete_backup); what was removed stays removed.
+    pub fn cleanup_old_backups(
+        &self,
+        keep_count: usize,
+        keep_days: u32,
+    ) -> Result<Vec<String>, Error> {
+        let _lock = self.lock()?;
+        let ids = retention::removable(&self.place, keep_count, keep_days)?;
+        ids.iter().try_for_each(|id| retention::delete(&self.place, id))?;
+        Ok(ids)
+    }
+
+    /// Removes automatic backups beyond the newest `keep_count`. The caller holds the run lock.
+    pub(crate) fn clean_automatic_locked(&self, keep_count: usize) -> Result<(), Error> {
+        let ids = retention::removable_automatic(&self.place, keep_count)?;
+        ids.iter().try_for_each(|id| retention::delete(&self.place, id))
+    }
+
+    /// Finishes a restore that was interrupted, and removes what unfinished work left.
+    ///
+    /// Returns the backup whose files are in place now, if there was one.
+    pub(crate) fn recover_locked(&self) -> Result<Option<String>, Error> {
+        let restored = swap::recover(&self.place.data_dir)?;
+        create::clean_leftovers(&self.place)?;
+        Ok(restored)
+    }
+
+    fn lock(&self) -> Result<RunLock, Error> {
+        RunLock::acquire(&self.place.data_dir, self.place.wait)
+    }
+
+    /// Returns where the backups are.
+    pub fn directory(&self) -> &Path {
+        &self.place.directory
+    }
+}

@@ -1,0 +1,99 @@
+//! Where data and backups are, and how patient and talkative to be.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::options::Listener;
+use super::paths;
+use crate::error::{Error, ErrorKind};
+
+/// The settings of one [`BackupManager`](super::BackupManager).
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) data_dir: PathBuf,
+    /// Where the backups are.
+    pub(super) directory: PathBuf,
+    /// Databases that must be good ones, by name; the others are found.
+    pub(super) declared: Vec<String>,
+    /// What to back up besides the declared databases; everything if nothing is said.
+    pub(super) paths: Option<Vec<String>>,
+    pub(super) wait: Duration,
+    pub(super) schema_version_table: String,
+    pub(super) application_version: String,
+    pub(super) listener: Listener,
+}
+
+impl Place {
+    /// Returns the path of a backup's directory form.
+    pub(super) fn directory_of(&self, id: &str) -> PathBuf {
+        self.directory.join(id)
+    }
+
+    /// Returns the path of a backup's archive.
+    pub(super) fn archive_of(&self, id: &str) -> PathBuf {
+        self.directory.join(format!("{id}.tar.zst"))
+    }
+
+    /// Returns when to give up, counted from now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.wait
+    }
+
+    /// Returns the live path of the backup directory, if it lies inside the data directory.
+    pub(super) fn directory_inside(&self) -> Option<PathBuf> {
+        let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+        let (inner, outer) = (absolute(&self.directory).ok()?, absolute(&self.data_dir).ok()?);
+        inner.strip_prefix(outer).ok().map(Path::to_owned)
+    }
+
+    /// Refuses if the file system of `path` has less than this many bytes left.
+    pub(super) fn check_space(&self, path: &Path, needed: u64) -> Result<(), Error> {
+        let Ok(free) = fs4::available_space(path) else {
+            // A file system that can't tell still says so when it is full.
+            return Ok(());
+        };
+        if free >= needed {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::DiskFull,
+            format!("not enough free space for {} in {}", self.data_dir.display(), path.display()),
+        )
+        .detail(format!("needs {needed} bytes, {free} are free"))
+        .in_state("nothing was changed")
+        .with_hint("free some space, or remove old backups with `agentos-migrate prune --keep 3`"))
+    }
+
+    /// Refuses database names that nothing in `known` has.
+    pub(super) fn check_names<'a>(
+        wanted: &[String],
+        known: impl Iterator<Item = &'a str> + Clone,
+        place: &str,
+    ) -> Result<(), Error> {
+        for name in wanted {
+            let name = plain_name(name);
+            if known.clone().any(|known| known == name) {
+                continue;
+            }
+            let nearest = known
+                .clone()
+                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .filter(|(distance, _)| *distance <= 3)
+                .min();
+            let all = known.collect::<Vec<_>>().join(", ");
+            let error = Error::new(ErrorKind::Usage, format!("no database `{name}` in {place}"))
+                .detail(format!("there are: {all}"))
+                .in_state("nothing was changed");
+            return Err(match nearest {
+                Some((_, nearest)) => error.with_hint(format!("did you mean `{nearest}`?")),
+                None => error,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Returns a database's name without the ending that a caller may have added.
+pub(super) fn plain_name(name: &str) -> &str {
+    name.strip_suffix(paths::DATABASE_ENDING).unwrap_or(name)
+}

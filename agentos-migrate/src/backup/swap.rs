@@ -1,0 +1,140 @@
+//! Putting a restored tree in place: written down first, then only renames.
+//!
+//! `.agentos-migrate/restore.json` lists what is replaced. Once it is on the
+//! disk, the restore is going to be finished: each step looks at what is
+//! there and does what is left, so it may be cut off and begun again at any
+//! point. The replaced files end in `.agentos-migrate/replaced`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{files, paths};
+use crate::error::{Error, ErrorKind};
+use crate::sqlite::STATE_DIR;
+
+const JOURNAL: &str = "restore.json";
+/// Where the new tree is built.
+pub(super) const NEW: &str = "restore-new";
+/// In the new tree: the names of entries that only go.
+pub(super) const REMOVALS: &str = ".removals";
+/// Where the old one goes.
+const OLD: &str = "replaced";
+const FORMAT: u32 = 1;
+
+/// What is going to be done.
+#[derive(Debug, Serialize, Deserialize)]
+struct Journal {
+    format: u32,
+    backup_id: String,
+    /// Entries of the data directory that are replaced, or removed if there is no new one.
+    entries: Vec<String>,
+}
+
+/// Returns whether a restore was interrupted after its decision: one question to the file system.
+pub(crate) fn pending(data_dir: &Path) -> bool {
+    data_dir.join(STATE_DIR).join(JOURNAL).exists()
+}
+
+/// Makes an empty folder to build the new tree in.
+pub(super) fn stage(data_dir: &Path) -> Result<PathBuf, Error> {
+    let stage = data_dir.join(STATE_DIR).join(NEW);
+    files::remove_tree(&stage)?;
+    files::create_dir_all(&stage)?;
+    Ok(stage)
+}
+
+/// Puts the staged entries in the place of the live ones. Returns where the old ones are.
+///
+/// The caller holds the run lock, and every live database by an exclusive lock.
+pub(super) fn commit(
+    data_dir: &Path,
+    backup_id: &str,
+    entries: Vec<String>,
+) -> Result<PathBuf, Error> {
+    let state = data_dir.join(STATE_DIR);
+    files::remove_tree(&state.join(OLD))?;
+    files::create_dir_all(&state.join(OLD))?;
+    files::sync_tree(&state.join(NEW))?;
+    files::sync_dir(&state)?;
+    let journal = Journal { format: FORMAT, backup_id: backup_id.to_owned(), entries };
+    let json = serde_json::to_vec_pretty(&journal)
+        .map_err(|error| Error::new(ErrorKind::Io, "cannot write restore.json").caused_by(error))?;
+    files::write_atomically(&state.join(JOURNAL), &json)?;
+    finish(data_dir, &journal)?;
+    Ok(state.join(OLD))
+}
+
+/// Finishes a restore that was interrupted; removes a tree that was never decided for.
+pub(super) fn recover(data_dir: &Path) -> Result<Option<String>, Error> {
+    let state = data_dir.join(STATE_DIR);
+    let path = state.join(JOURNAL);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            files::remove_tree(&state.join(NEW))?;
+            return Ok(None);
+        }
+        Err(error) => return Err(files::failed("read", &path, error)),
+    };
+    let journal: Journal =
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, error.to_string()))?;
+    if journal.format != FORMAT || !journal.entries.iter().all(|entry| is_entry(entry)) {
+        return Err(unreadable(&path, "it is not of a form that this program knows".to_owned()));
+    }
+    finish(data_dir, &journal)?;
+    Ok(Some(journal.backup_id))
+}
+
+fn unreadable(path: &Path, problem: String) -> Error {
+    Error::new(ErrorKind::NeedsOperator, format!("a restore was interrupted, and {} can't be read", path.display()))
+        .detail(problem)
+        .in_state("the data directory holds files of two states")
+        .with_hint("restore the backup once more by hand: its files are plain copies; then remove restore.json")
+}
+
+/// An entry is one name in the data directory, and not our own folder.
+fn is_entry(entry: &str) -> bool {
+    !entry.contains('/')
+        && paths::fault_of_stored(entry).is_none()
+        && entry != STATE_DIR
+        && entry != REMOVALS
+}
+
+fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
+    let state = data_dir.join(STATE_DIR);
+    let (new, old) = (state.join(NEW), state.join(OLD));
+    for entry in &journal.entries {
+        let (live, staged, replaced) = (data_dir.join(entry), new.join(entry), old.join(entry));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        // With the staged one gone and no live one left, this entry is done;
+        // a live one beside a staged one is still the old one.
+        let is_removal = !is_there(&staged);
+        let was_put = is_removal && is_there(&live) && is_there(&replaced);
+        if is_there(&live) && !is_there(&replaced) && (!is_removal || removes(entry, &new)) {
+            files::rename(&live, &replaced)?;
+        }
+        if !was_put {
+            // A write-ahead log or journal of the old file would be taken for one of the new.
+            for ending in paths::SIDE_FILE_ENDINGS {
+                let side_file = data_dir.join(format!("{entry}{ending}"));
+                if (is_there(&staged) || removes(entry, &new)) && is_there(&side_file) {
+                    files::rename(&side_file, &old.join(format!("{entry}{ending}")))?;
+                }
+            }
+        }
+        if is_there(&staged) {
+            files::rename(&staged, &live)?;
+        }
+    }
+    files::sync_dir(data_dir)?;
+    files::sync_dir(&old)?;
+    files::remove_file_if_there(&state.join(JOURNAL))?;
+    files::sync_dir(&state)?;
+    files::remove_tree(&new)
+}
+
+/// Whether an entry is only removed: then its name is marked in the staged tree.
+fn removes(entry: &str, new: &Path) -> bool {
+    new.join(REMOVALS).join(entry).symlink_metadata().is_ok()
+}

@@ -1,0 +1,175 @@
+//! Backups and restores under faults: at every file operation the disk is full once, full
+//! from then on, or the process dies. Old backups stay, data is all old or all new.
+
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+
+use super::files::faults::{ABORT_AT, Fault, under};
+use super::{BackupManager, BackupOptions, Compression, RestoreOptions};
+
+const DATABASES: [&str; 3] = ["chat", "rules", "migrations"];
+
+fn fill(data_dir: &Path, value: &str) {
+    for name in DATABASES {
+        let connection = Connection::open(data_dir.join(format!("{name}.db"))).expect("opens");
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS t(a); DELETE FROM t; INSERT INTO t VALUES ('{value}')"
+        );
+        connection.execute_batch(&sql).expect("fills");
+    }
+    std::fs::create_dir_all(data_dir.join("blobs/a")).expect("creates");
+    std::fs::write(data_dir.join("blobs/a/one.blob"), value).expect("writes");
+    std::fs::write(data_dir.join("keys.json"), value).expect("writes");
+}
+
+/// Returns the value that every file holds; fails if they differ.
+fn value(data_dir: &Path) -> String {
+    let mut found: Vec<String> = DATABASES
+        .iter()
+        .map(|name| {
+            let connection = Connection::open(data_dir.join(format!("{name}.db"))).expect("opens");
+            connection.query_row("SELECT a FROM t", [], |row| row.get(0)).expect("reads")
+        })
+        .collect();
+    found.push(std::fs::read_to_string(data_dir.join("blobs/a/one.blob")).expect("reads"));
+    found.push(std::fs::read_to_string(data_dir.join("keys.json")).expect("reads"));
+    found.dedup();
+    assert_eq!(found.len(), 1, "a mixture: {found:?}");
+    found.remove(0)
+}
+
+fn options(compression: Compression) -> BackupOptions {
+    BackupOptions { compression, ..BackupOptions::default() }
+}
+
+#[test]
+fn a_full_disk_at_any_operation_leaves_the_earlier_backups_and_no_half_one() {
+    for compression in [Compression::Zstd, Compression::None] {
+        let directory = tempfile::tempdir().expect("a directory");
+        fill(directory.path(), "one");
+        let manager = BackupManager::new(directory.path());
+        let first = manager.create_backup(&options(compression)).expect("makes").backup_id;
+        fill(directory.path(), "two");
+        let (_, count) =
+            under(Fault::None, || manager.create_backup(&options(compression)).expect("makes"));
+        for at in 1..=count {
+            for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+                let before = manager.list_backups().expect("lists").len();
+                let (outcome, _) = under(fault, || manager.create_backup(&options(compression)));
+                let after = manager.list_backups().expect("lists");
+                assert!(
+                    after.iter().all(|entry| entry.problem.is_none()),
+                    "half a backup is listed"
+                );
+                assert!(
+                    after.len() == before + usize::from(outcome.is_ok())
+                        || after.len() == before + 1
+                );
+                assert_eq!(value(directory.path()), "two");
+            }
+        }
+        manager.verify_backup(&first).expect("still good");
+        manager.create_backup(&options(compression)).expect("makes, when there is space");
+        let left = std::fs::read_dir(manager.directory()).expect("reads").flatten();
+        assert!(
+            left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp"))
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "old");
+    let manager = BackupManager::new(directory.path());
+    let id = manager.create_backup(&options(Compression::None)).expect("makes").backup_id;
+    let restore = || manager.restore_backup(&id, &RestoreOptions::default());
+    fill(directory.path(), "new");
+    let (outcome, count) = under(Fault::None, restore);
+    outcome.expect("restores");
+    for at in 1..=count {
+        for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+            fill(directory.path(), "new");
+            let (outcome, _) = under(fault, restore);
+            manager.recover_locked().expect("recovers");
+            let found = value(directory.path());
+            assert!(
+                found == "old" || outcome.is_err() && found == "new",
+                "operation {at}: {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_process_killed_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "old");
+    let manager = BackupManager::new(directory.path());
+    let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    let (mut old, mut new) = (0, 0);
+    for at in 1.. {
+        fill(directory.path(), "new");
+        let died = child("restore", directory.path(), &id, at);
+        manager.recover_locked().expect("recovers");
+        match value(directory.path()).as_str() {
+            "old" => old += 1,
+            _ => new += 1,
+        }
+        if !died {
+            break;
+        }
+    }
+    assert!(old > 3 && new > 3, "{old} restored, {new} not");
+}
+
+#[test]
+fn a_process_killed_at_any_operation_of_a_backup_leaves_no_half_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "one");
+    let manager = BackupManager::new(directory.path());
+    for at in (1..).step_by(3) {
+        let died = child("backup", directory.path(), "", at);
+        let entries = manager.list_backups().expect("lists");
+        assert!(entries.iter().all(|entry| entry.problem.is_none()), "half a backup is listed");
+        if !died {
+            break;
+        }
+    }
+    let last = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    manager.verify_backup(&last).expect("good");
+    let left = std::fs::read_dir(manager.directory()).expect("reads").flatten();
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp")));
+}
+
+/// Runs this test program again as a child that dies at an operation; returns whether it did.
+fn child(what: &str, data_dir: &Path, id: &str, at: u64) -> bool {
+    let status = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "backup::tests::child_works_until_it_is_killed"])
+        .env(ABORT_AT, at.to_string())
+        .env("AGENTOS_MIGRATE_TEST_WORK", what)
+        .env("AGENTOS_MIGRATE_TEST_DIRECTORY", data_dir)
+        .env("AGENTOS_MIGRATE_TEST_ID", id)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .expect("runs");
+    !status.success()
+}
+
+/// Not a test of its own: the child of the tests above.
+#[test]
+fn child_works_until_it_is_killed() {
+    let Ok(what) = std::env::var("AGENTOS_MIGRATE_TEST_WORK") else { return };
+    let variable = |name| std::env::var(name).expect("set by the parent");
+    let manager = BackupManager::new(variable("AGENTOS_MIGRATE_TEST_DIRECTORY"));
+    if what == "backup" {
+        manager.create_backup(&BackupOptions::default()).expect("makes");
+    } else {
+        manager
+            .restore_backup(&variable("AGENTOS_MIGRATE_TEST_ID"), &RestoreOptions::default())
+            .expect("restores");
+    }
+}

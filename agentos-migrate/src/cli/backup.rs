@@ -1,0 +1,28 @@
+//! `backup`: makes a backup.
+
+use super::args;
+use super::exit::Exit;
+use super::settings::Settings;
+use super::ui::Ui;
+use crate::backup::{BackupOptions, Blobs, Compression};
+use crate::error::Error;
+
+pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Backup) -> Result<Exit, Error> {
+    let options = BackupOptions {
+        blobs: if arguments.no_blobs { Blobs::Exclude } else { Blobs::Include },
+        compression: if arguments.no_compress { Compression::None } else { Compression::Zstd },
+        databases: arguments.database.clone(),
+        metadata: arguments.metadata.iter().cloned().collect(),
+    };
+    let manager = ui.follow(settings.backups(arguments.backup_dir.as_deref()));
+    let manifest = manager.create_backup(&options)?;
+    let size = indicatif::HumanBytes(manifest.total_size_bytes);
+    let text = format!(
+        "backup    {}\n          {size} in {} files, verified\n          databases: {}\n",
+        manifest.backup_id,
+        manifest.checksums.len(),
+        manifest.databases.join(", ")
+    );
+    ui.answer(&text, &manifest);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,34 @@
+//! `recover`: finishes what an interrupted run left.
+
+use std::fmt::Write;
+
+use super::exit::Exit;
+use super::settings::Settings;
+use super::ui::Ui;
+use crate::error::Error;
+
+pub(super) fn run(settings: &Settings, ui: &Ui) -> Result<Exit, Error> {
+    let recovery = settings.migrator().recover()?;
+    let mut text = String::new();
+    if let Some(id) = &recovery.restored {
+        let _ = writeln!(text, "finished the restore of {id}");
+    }
+    for database in &recovery.returned_to_wal {
+        let _ = writeln!(text, "returned {database} to write-ahead logging");
+    }
+    for database in &recovery.deduplicated {
+        let _ = writeln!(text, "removed doubled version rows from {database}");
+    }
+    for version in &recovery.to_run_again {
+        let _ = writeln!(
+            text,
+            "marked {version}, which a database does not record: `{} upgrade` runs it again",
+            ui.name
+        );
+    }
+    if recovery.is_empty() {
+        text.push_str("nothing to recover\n");
+    }
+    ui.answer(&text, &recovery);
+    Ok(Exit::Done)
+}

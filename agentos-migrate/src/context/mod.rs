@@ -1,0 +1,370 @@
+//! What a migration may do: SQL on its databases, questions, and talk.
+//!
+//! SQL given for a database runs with that file as `main` of its own
+//! connection, so plain SQL means what it says. A database that the
+//! migration does not name can't be reached. Nothing here commits; that is
+//! the engine's, or [`ManualContext`]'s.
+
+mod inspect;
+mod manual;
+mod statement;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, Params, Row};
+
+pub use self::inspect::{TableColumn, Visibility};
+pub use self::manual::ManualContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Progress;
+use crate::report::StatementRun;
+use crate::sqlite::member::Member;
+
+/// The handle that a migration works with.
+///
+/// # Examples
+///
+/// ```
+/// use agentos_migrate::{MigrationContext, Result};
+///
+/// fn add_new_field(ctx: &mut MigrationContext) -> Result<()> {
+///     if !ctx.column_exists("conversations", "conversations", "new_field")? {
+///         ctx.execute("conversations", "ALTER TABLE conversations ADD COLUMN new_field TEXT", [])?;
+///     }
+///     Ok(())
+/// }
+/// ```
+pub struct MigrationContext {
+    members: Vec<Member>,
+    settings: Arc<Settings>,
+    deletes: Vec<String>,
+    records: Cell<bool>,
+    statements: RefCell<Vec<StatementRun>>,
+    notes: RefCell<Vec<String>>,
+}
+
+/// What holds for a whole run.
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) dry_run: bool,
+    pub(crate) verbose: bool,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) observer: Observer,
+}
+
+/// Who is told what happens while a run goes on.
+pub(crate) type Observer = Arc<dyn Fn(&Progress<'_>) + Send + Sync>;
+
+impl MigrationContext {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            members: Vec::new(),
+            settings,
+            deletes: Vec::new(),
+            records: Cell::new(false),
+            statements: RefCell::default(),
+            notes: RefCell::default(),
+        }
+    }
+
+    /// Runs one statement and returns the number of rows that it changed.
+    ///
+    /// Zero for a statement that is not INSERT, UPDATE, DELETE or REPLACE.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, with the statement; SQL that the engine keeps to
+    /// itself ([`ErrorKind::ForbiddenSql`]); rows that a trigger deleted from
+    /// a table that the statement did not name ([`ErrorKind::RowsLost`]); a
+    /// database that the migration does not name.
+    pub fn execute(&mut self, database: &str, sql: &str, params: impl Params) -> Result<usize> {
+        let member = self.member(database)?;
+        Ok(self.run(member, sql, |statement| statement.execute(params))?)
+    }
+
+    /// Runs one statement for each row of parameters; returns the number of rows changed in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute); the rows before the failing one are rolled back with the migration.
+    pub fn execute_many<P: Params>(
+        &mut self,
+        database: &str,
+        sql: &str,
+        rows: impl IntoIterator<Item = P>,
+    ) -> Result<usize> {
+        let member = self.member(database)?;
+        Ok(self.run(member, sql, |statement| {
+            let mut total = 0;
+            for row in rows {
+                total += statement.execute(row)?;
+            }
+            Ok(total)
+        })?)
+    }
+
+    /// Runs several statements, separated by semicolons; returns the number of rows changed in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute), with the statement that failed.
+    pub fn execute_batch(&mut self, database: &str, sql: &str) -> Result<usize> {
+        let member = self.member(database)?;
+        Ok(self.run_batch(member, sql)?)
+    }
+
+    /// Returns what `read` makes of the first row.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says; no row is an error.
+    pub fn query_row<T>(
+        &self,
+        database: &str,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let member = self.member(database)?;
+        let outcome = member.connection.query_row(sql, params, read);
+        finish_query(member, sql, outcome)
+    }
+
+    /// Returns what `read` makes of the only row.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says; no row, and more than one, is an error.
+    pub fn query_one<T>(
+        &self,
+        database: &str,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let member = self.member(database)?;
+        let outcome = member.connection.prepare(sql).and_then(|mut statement| {
+            let mut rows = statement.query(params)?;
+            let value = match rows.next()? {
+                Some(row) => read(row)?,
+                None => return Err(rusqlite::Error::QueryReturnedNoRows),
+            };
+            Ok((value, rows.next()?.is_some()))
+        });
+        let (value, more) = finish_query(member, sql, outcome)?;
+        if more {
+            let message = format!("a query on {database} returned more than one row");
+            let error = Error::new(ErrorKind::Sqlite, message);
+            return Err(error
+                .detail(format!("statement: {}", crate::sqlite::guard::one_line(sql)))
+                .into());
+        }
+        Ok(value)
+    }
+
+    /// Returns what `read` makes of each row.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, or the first error of `read`.
+    pub fn query_map<T>(
+        &self,
+        database: &str,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let member = self.member(database)?;
+        let outcome = member.connection.prepare(sql).and_then(|mut statement| {
+            let rows = statement.query_map(params, read)?;
+            rows.collect()
+        });
+        finish_query(member, sql, outcome)
+    }
+
+    /// Moves what `select` gives on one database into another, row by row, and returns the count.
+    ///
+    /// `insert` takes as many parameters as `select` gives columns. Both
+    /// databases are in the one transaction; memory does not grow with the rows.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says of either statement.
+    pub fn copy_rows(&mut self, from: &str, select: &str, to: &str, insert: &str) -> Result<usize> {
+        let (source, target) = (self.member(from)?, self.member(to)?);
+        let mut reading = source
+            .connection
+            .prepare(select)
+            .map_err(|error| source.guard.explain(from, select, error))?;
+        let columns = reading.column_count();
+        let mut rows =
+            reading.query([]).map_err(|error| source.guard.explain(from, select, error))?;
+        let mut count = 0;
+        self.run(target, insert, |inserting| {
+            while let Some(row) = rows.next()? {
+                for column in 0..columns {
+                    inserting.raw_bind_parameter(
+                        column + 1,
+                        ToSqlOutput::Borrowed(row.get_ref(column)?),
+                    )?;
+                }
+                inserting.raw_execute()?;
+                count += 1;
+            }
+            Ok(count)
+        })?;
+        Ok(count)
+    }
+
+    /// Returns the connection itself, for code that wants one. The same guard holds.
+    ///
+    /// # Errors
+    ///
+    /// A database that the migration does not name.
+    pub fn connection(&self, database: &str) -> Result<&Connection> {
+        Ok(&self.member(database)?.connection)
+    }
+
+    /// Runs `work` in a savepoint of one database: if it fails, that database is as before it.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, after the rollback; what SQLite says of the savepoint.
+    pub fn savepoint<T>(
+        &mut self,
+        database: &str,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.control(database, "SAVEPOINT agentos_migrate_nested")?;
+        let outcome = work(self);
+        if outcome.is_err() {
+            self.control(database, "ROLLBACK TO agentos_migrate_nested")?;
+        }
+        self.control(database, "RELEASE agentos_migrate_nested")?;
+        outcome
+    }
+
+    fn control(&self, database: &str, sql: &str) -> Result<()> {
+        let member = self.member(database)?;
+        member
+            .connection
+            .execute_batch(sql)
+            .map_err(|error| member.guard.explain(database, sql, error))?;
+        Ok(())
+    }
+
+    /// Returns the data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.settings.data_dir
+    }
+
+    /// Returns the path of a database's file.
+    ///
+    /// # Errors
+    ///
+    /// A database that the migration does not name.
+    pub fn db_path(&self, database: &str) -> Result<&Path> {
+        Ok(&self.member(database)?.path)
+    }
+
+    /// Returns whether this run keeps nothing.
+    pub fn dry_run(&self) -> bool {
+        self.settings.dry_run
+    }
+
+    /// Returns whether the caller asked for detail.
+    pub fn verbose(&self) -> bool {
+        self.settings.verbose
+    }
+
+    /// Returns what the caller said of this run.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.settings.metadata
+    }
+
+    /// Tells how far the work is, in any unit.
+    pub fn progress(&self, done: u64, total: u64) {
+        (self.settings.observer)(&Progress::Step { done, total });
+    }
+
+    /// Says something to the person who watches; kept in the event log.
+    pub fn note(&self, text: &str) {
+        (self.settings.observer)(&Progress::Note { text });
+        self.notes.borrow_mut().push(text.to_owned());
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(crate) fn members_mut(&mut self) -> &mut Vec<Member> {
+        &mut self.members
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Makes the declared databases reachable, and nothing else; forgets what the migration before did.
+    pub(crate) fn begin_migration(&mut self, databases: &[&str], deletes: &[&str]) {
+        for member in &mut self.members {
+            member.in_reach = databases.contains(&member.database.as_str());
+            member.guard.begin_migration();
+        }
+        self.deletes = deletes.iter().map(|table| (*table).to_owned()).collect();
+        self.statements.borrow_mut().clear();
+        self.notes.borrow_mut().clear();
+    }
+
+    /// Starts to keep the statements that run, for a rehearsal.
+    pub(crate) fn keep_statements(&self) {
+        self.records.set(true);
+    }
+
+    pub(crate) fn take_statements(&self) -> Vec<StatementRun> {
+        std::mem::take(&mut self.statements.borrow_mut())
+    }
+
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.borrow_mut())
+    }
+
+    fn member(&self, database: &str) -> Result<&Member, Error> {
+        let found =
+            self.members.iter().find(|member| member.in_reach && member.database == database);
+        found.ok_or_else(|| {
+            let reachable: Vec<&str> = self
+                .members
+                .iter()
+                .filter(|member| member.in_reach)
+                .map(|member| member.database.as_str())
+                .collect();
+            Error::new(
+                ErrorKind::ForbiddenSql,
+                format!("this migration does not name the database `{database}`"),
+            )
+            .detail(format!("it names {}", reachable.join(", ")))
+            .with_hint(format!(
+                "add it: `databases = [\"{}\", \"{database}\"]`",
+                reachable.join("\", \"")
+            ))
+        })
+    }
+}
+
+/// Explains what SQLite said of a query.
+fn finish_query<T>(member: &Member, sql: &str, outcome: rusqlite::Result<T>) -> Result<T> {
+    Ok(outcome.map_err(|error| member.guard.explain(&member.database, sql, error))?)
+}
+
+impl std::fmt::Debug for MigrationContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let databases: Vec<&str> =
+            self.members.iter().map(|member| member.database.as_str()).collect();
+        f.debug_struct("MigrationContext").field("databases", &databases).finish_non_exhaustive()
+    }
+}

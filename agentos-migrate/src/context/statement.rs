@@ -1,0 +1,153 @@
+//! Running a statement of a migration, watched.
+//!
+//! Around every statement: the rows of tables that a trigger may empty are
+//! counted, the transaction is seen to be still open, and a rehearsal keeps
+//! the text.
+
+use std::time::Instant;
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Statement};
+
+use super::MigrationContext;
+use crate::error::{Error, ErrorKind};
+use crate::report::StatementRun;
+use crate::sqlite::foreign_keys::quote_identifier;
+use crate::sqlite::guard::{Role, one_line};
+use crate::sqlite::member::Member;
+
+impl MigrationContext {
+    /// Runs one statement by `work`, which counts the rows that it changes.
+    pub(super) fn run(
+        &self,
+        member: &Member,
+        sql: &str,
+        work: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<usize>,
+    ) -> Result<usize, Error> {
+        member.guard.take_changes_rows();
+        let explain = |error| member.guard.explain(&member.database, sql, error);
+        let mut statement = member.connection.prepare(sql).map_err(explain)?;
+        self.run_prepared(member, &mut statement, work, |_| sql.to_owned())
+    }
+
+    /// Runs every statement of a text.
+    pub(super) fn run_batch(&self, member: &Member, sql: &str) -> Result<usize, Error> {
+        let mut batch = Batch::new(&member.connection, sql);
+        let mut changed = 0;
+        loop {
+            member.guard.take_changes_rows();
+            let next =
+                batch.next().map_err(|error| member.guard.explain(&member.database, sql, error))?;
+            let Some(mut statement) = next else { return Ok(changed) };
+            let step_through = |statement: &mut Statement<'_>| {
+                let mut rows = statement.query([])?;
+                while rows.next()?.is_some() {}
+                Ok(usize::try_from(member.connection.changes()).unwrap_or(usize::MAX))
+            };
+            let text = |statement: &Statement<'_>| {
+                statement.expanded_sql().unwrap_or_else(|| sql.to_owned())
+            };
+            changed += self.run_prepared(member, &mut statement, step_through, text)?;
+        }
+    }
+
+    /// `text` gives the statement's text, where one is needed.
+    fn run_prepared(
+        &self,
+        member: &Member,
+        statement: &mut Statement<'_>,
+        work: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<usize>,
+        text: impl Fn(&Statement<'_>) -> String,
+    ) -> Result<usize, Error> {
+        let changes_rows = member.guard.take_changes_rows();
+        let at_risk = self.count_rows_at_risk(member)?;
+        let started = Instant::now();
+        let outcome = work(statement);
+        let elapsed = started.elapsed();
+        let changed = outcome
+            .map_err(|error| member.guard.explain(&member.database, &text(statement), error))?;
+        if !member.is_in_transaction() {
+            return Err(lost_transaction(member, &text(statement)));
+        }
+        // What does not change rows repeats the count of an earlier statement.
+        let changed = if changes_rows { changed } else { 0 };
+        if !at_risk.is_empty() {
+            refuse_lost_rows(member, &text(statement), &at_risk)?;
+        }
+        if self.records.get() {
+            let database = member.database.clone();
+            self.statements.borrow_mut().push(StatementRun {
+                database,
+                sql: text(statement),
+                rows: changed,
+                elapsed,
+            });
+        }
+        Ok(changed)
+    }
+
+    /// Counts the tables from which the statement just compiled may delete through a trigger.
+    fn count_rows_at_risk(&self, member: &Member) -> Result<Vec<AtRisk>, Error> {
+        let mut counted = Vec::new();
+        for (table, trigger) in member.guard.take_deletes_by_trigger() {
+            if self.deletes.iter().any(|declared| declared.eq_ignore_ascii_case(&table)) {
+                continue;
+            }
+            let rows = count(member, &table)?;
+            counted.push(AtRisk { table, trigger, rows });
+        }
+        Ok(counted)
+    }
+}
+
+/// A table that may lose rows which no statement names.
+struct AtRisk {
+    table: String,
+    trigger: String,
+    rows: Option<i64>,
+}
+
+/// Returns the number of rows, or nothing if the table is gone.
+fn count(member: &Member, table: &str) -> Result<Option<i64>, Error> {
+    let _engine = member.guard.enter(Role::Engine);
+    let sql = format!("SELECT count(*) FROM {}", quote_identifier(table));
+    match member.connection.query_row(&sql, [], |row| row.get(0)) {
+        Ok(rows) => Ok(Some(rows)),
+        Err(rusqlite::Error::SqliteFailure(_, Some(text))) if text.starts_with("no such table") => {
+            Ok(None)
+        }
+        Err(rusqlite::Error::SqlInputError { msg, .. }) if msg.starts_with("no such table") => {
+            Ok(None)
+        }
+        Err(error) => Err(member.guard.explain(&member.database, &sql, error)),
+    }
+}
+
+fn refuse_lost_rows(member: &Member, sql: &str, at_risk: &[AtRisk]) -> Result<(), Error> {
+    for AtRisk { table, trigger, rows } in at_risk {
+        let (Some(before), Some(after)) = (rows, count(member, table)?) else { continue };
+        if after < *before {
+            let lost = before - after;
+            return Err(Error::new(
+                ErrorKind::RowsLost,
+                format!(
+                    "{lost} row(s) of table {table} in {} disappeared through trigger {trigger}",
+                    member.database
+                ),
+            )
+            .detail(format!("statement: {}", one_line(sql)))
+            .with_hint(format!("if that is meant, declare it: `deletes = [\"{table}\"]`")));
+        }
+    }
+    Ok(())
+}
+
+/// Says that SQLite rolled the member back by itself.
+fn lost_transaction(member: &Member, sql: &str) -> Error {
+    Error::new(
+        ErrorKind::ForbiddenSql,
+        format!("a statement rolled back the whole transaction on {}", member.database),
+    )
+    .detail(format!("statement: {}", one_line(sql)))
+    .with_hint("write `OR ABORT` instead of `OR ROLLBACK`, and `RAISE(ABORT, …)` in triggers")
+}

@@ -1,0 +1,44 @@
+//! migrations.lock from the side of the running program: adding what is new.
+//!
+//! A changed released migration never gets here: it does not compile.
+
+use crate::migration::Migration;
+
+/// Returns the text with a line for every migration, by version; the head stays.
+pub(crate) fn with_all(text: &str, migrations: &[Migration]) -> String {
+    let head =
+        text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));
+    let lines = migrations.iter().map(|migration| {
+        let info = migration.info();
+        format!("{} {} {}\n", info.version, info.name, info.checksum)
+    });
+    head.chain(lines).collect()
+}
+
+/// Returns the versions that the text does not hold.
+pub(crate) fn new_versions(text: &str, migrations: &[Migration]) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let held: Vec<u128> =
+        lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    let infos = migrations.iter().map(Migration::info);
+    infos
+        .filter(|info| !held.contains(&info.version.number()))
+        .map(|info| info.version.to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_migrations_are_added_in_order_and_the_head_stays() {
+        let migrations = ["0001", "0002"]
+            .map(|version| Migration::new(version, &["a"], |_| Ok(())).name("step"));
+        let one = format!("# head\n0001 step {}\n", migrations[0].info().checksum);
+        assert_eq!(new_versions(&one, &migrations), ["0002"]);
+        let both = with_all(&one, &migrations);
+        assert_eq!(both, format!("{one}0002 step {}\n", migrations[1].info().checksum));
+        assert!(new_versions(&both, &migrations).is_empty());
+    }
+}

@@ -1,0 +1,155 @@
+//! Everything that can be known to go wrong, before the first write.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Migrator;
+use crate::error::{Error, ErrorKind};
+use crate::info::TransactionMode;
+use crate::plan::Plan;
+use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::{history_table, schema_version};
+
+/// Below this much free space no transaction is begun: a journal needs some.
+const FREE_BYTES_MIN: u64 = 1 << 20;
+
+/// What a run is going to touch.
+pub(super) struct Ground {
+    /// The databases of the plan, each once, in the order of the declaration.
+    pub(super) databases: Vec<&'static str>,
+    /// Whether no database of the set and no history is there yet.
+    pub(super) is_fresh: bool,
+    /// Whether migrations.db is there: a failure is only recorded where a history is.
+    pub(super) has_history: bool,
+}
+
+impl Migrator {
+    /// Refuses a plan that can't succeed here, with every reason at once.
+    pub(super) fn inspect(&self, plan: &Plan) -> Result<Ground, Error> {
+        let databases = self.databases_of(plan);
+        let mut problems = Vec::new();
+        problems.extend(self.refuse_manual_in_one(plan).err());
+        problems.extend(refuse_full_disk(&self.data_dir).err());
+        let history = self.data_dir.join(history_table::FILE_NAME);
+        problems.extend(self.inspect_file(&history, None).err());
+        for database in &databases {
+            problems.extend(self.inspect_file(&self.file_of(database), Some(database)).err());
+        }
+        if let Some(error) = joined(problems) {
+            return Err(error.in_state("nothing was changed"));
+        }
+        let exists = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+        let any = self.registry.databases().iter().any(|database| exists(&self.file_of(database)));
+        let has_history = exists(&history);
+        Ok(Ground { databases, is_fresh: !any && !has_history, has_history })
+    }
+
+    pub(super) fn file_of(&self, database: &str) -> PathBuf {
+        self.data_dir.join(format!("{database}.db"))
+    }
+
+    fn databases_of(&self, plan: &Plan) -> Vec<&'static str> {
+        let touched = |database: &&&'static str| {
+            plan.steps.iter().any(|step| {
+                self.registry
+                    .migration(&step.version)
+                    .is_some_and(|migration| migration.info().databases.contains(*database))
+            })
+        };
+        self.registry.databases().iter().filter(touched).copied().collect()
+    }
+
+    fn inspect_file(&self, path: &Path, database: Option<&str>) -> Result<(), Error> {
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(io_on_file(error, "read", path)),
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(Error::new(
+                    ErrorKind::DamagedDatabase,
+                    format!("{} is a directory", path.display()),
+                ));
+            }
+            Ok(metadata) if metadata.permissions().readonly() => {
+                return Err(Error::new(
+                    ErrorKind::PermissionDenied,
+                    format!("{} is write-protected", path.display()),
+                )
+                .with_hint("make it writable with `chmod u+w`"));
+            }
+            Ok(metadata) if metadata.len() == 0 => return Ok(()),
+            Ok(_) => {}
+        }
+        // Opened to write: a journal that a crash left is rolled back here.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failed = |error| on_file(error, "read", path);
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(self.options.wait).map_err(failed)?;
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(failed)?;
+        match database {
+            Some(database) => schema_version::refuse_foreign(
+                &connection,
+                self.registry.schema_version_table(),
+                database,
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse_manual_in_one(&self, plan: &Plan) -> Result<(), Error> {
+        if self.options.commit != super::CommitMode::WholeRun {
+            return Ok(());
+        }
+        let manual = plan
+            .steps
+            .iter()
+            .filter_map(|step| self.registry.migration(&step.version))
+            .find(|migration| migration.info().transaction == TransactionMode::Manual);
+        match manual {
+            None => Ok(()),
+            Some(migration) => {
+                let info = migration.info();
+                let message = format!(
+                    "{} `{}` commits by itself: the run can't be all or nothing",
+                    info.version, info.name
+                );
+                Err(Error::new(ErrorKind::Usage, message)
+                    .with_hint("run it without `--all-or-nothing`"))
+            }
+        }
+    }
+}
+
+fn refuse_full_disk(data_dir: &Path) -> Result<(), Error> {
+    let free = fs4::available_space(data_dir)
+        .map_err(|error| io_on_file(error, "measure the free space of", data_dir))?;
+    if free >= FREE_BYTES_MIN {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::DiskFull,
+        format!("only {free} bytes are free for {}", data_dir.display()),
+    )
+    .with_hint("free some space (`df -h` tells where) and run the command again"))
+}
+
+/// Joins errors into one: the first names the kind, all are told.
+fn joined(mut errors: Vec<Error>) -> Option<Error> {
+    if errors.len() <= 1 {
+        return errors.pop();
+    }
+    let message = format!("{} problems stand in the way", errors.len());
+    let mut all = Error::new(errors[0].kind(), message);
+    for error in &errors {
+        all = all.detail(error.to_string());
+        for detail in error.details() {
+            all = all.detail(format!("  {detail}"));
+        }
+    }
+    Some(match errors.iter().find_map(Error::hint) {
+        Some(hint) => all.with_hint(hint),
+        None => all,
+    })
+}

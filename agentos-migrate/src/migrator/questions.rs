@@ -1,0 +1,89 @@
+//! Reading migrations.db without writing: the history, the events, the glance.
+
+use std::path::Path;
+
+use super::Migrator;
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::history::History;
+use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::{fingerprint, history_table, journal_modes, reading, vfs};
+
+impl Migrator {
+    /// Returns whether the whole compiled set is applied, by one look into migrations.db.
+    ///
+    /// False means "not known": then the history is read.
+    pub(super) fn is_up_to_date(&self) -> Result<bool, Error> {
+        self.registry.check()?;
+        if journal_modes::pending(&self.data_dir) || crate::backup::pending(&self.data_dir) {
+            return Ok(false);
+        }
+        let Some(header) = vfs::probe_header(&self.data_dir.join(history_table::FILE_NAME))? else {
+            return Ok(false);
+        };
+        let stamp = fingerprint::stamp(self.registry.digest(), header.change_counter);
+        Ok(stamp
+            == fingerprint::Stamp {
+                user_version: header.user_version,
+                application_id: header.application_id,
+            })
+    }
+}
+
+/// Returns the history, from a data directory that exists.
+pub(super) fn history(data_dir: &Path) -> Result<History, Error> {
+    refuse_unusable(data_dir)?;
+    let path = data_dir.join(history_table::FILE_NAME);
+    let Some(connection) = reading::open(&path)? else { return Ok(History::default()) };
+    let read = || -> rusqlite::Result<Option<History>> {
+        match history_table::shape(&connection)? {
+            history_table::Shape::Foreign => Ok(None),
+            _ => history_table::read(&connection).map(Some),
+        }
+    };
+    let history = read().map_err(|error| on_file(error, "read", &path))?;
+    history.ok_or_else(|| {
+        let message =
+            format!("{} has a table `migration_history` of another shape", path.display());
+        Error::new(ErrorKind::NameCollision, message).in_state("nothing was changed").with_hint(
+            "the file belongs to another program: move it away, or point `--data-dir` elsewhere",
+        )
+    })
+}
+
+/// Returns the event log.
+pub(super) fn events(data_dir: &Path) -> Result<Vec<Event>, Error> {
+    refuse_unusable(data_dir)?;
+    let path = data_dir.join(history_table::FILE_NAME);
+    match reading::open(&path)? {
+        Some(connection) => {
+            history_table::events(&connection).map_err(|error| on_file(error, "read", &path))
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Refuses what is not a directory that can be read.
+pub(super) fn refuse_unusable(data_dir: &Path) -> Result<(), Error> {
+    let unusable = |message: String| {
+        Error::new(ErrorKind::DataDirectory, message).in_state("nothing was changed")
+    };
+    match std::fs::read_dir(data_dir) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(unusable(format!("the data directory {} does not exist", data_dir.display()))
+                .with_hint(format!(
+                    "check the path, or create it with `mkdir -p {}`",
+                    data_dir.display()
+                )))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(unusable(format!("the data directory {} is a file", data_dir.display()))
+                .with_hint("give the folder that holds the databases: `--data-dir PATH`"))
+        }
+        Err(error) => {
+            Err(io_on_file(error, "read the data directory", data_dir)
+                .in_state("nothing was changed"))
+        }
+    }
+}

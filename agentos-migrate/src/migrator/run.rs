@@ -1,0 +1,404 @@
+//! Carrying out a plan: lock, decide, back up, steps, report.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{ControlFlow, Deref};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::preflight::Ground;
+use super::questions;
+use super::{BackupPolicy, CommitMode, Migrator};
+use crate::backup::{AUTOMATIC, BackupManager, BackupOptions, BackupProgress};
+use crate::context::MigrationContext;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, EventKind, Progress};
+use crate::history::{AppliedMigration, History};
+use crate::info::TransactionMode;
+use crate::plan::{Plan, Step};
+use crate::report::{MigrationResult, Report};
+use crate::sqlite::failure::on_file;
+use crate::sqlite::foreign_keys::{self, Violations};
+use crate::sqlite::guard::Role;
+use crate::sqlite::history_table;
+use crate::sqlite::schema_version::Versions;
+use crate::sqlite::session::{self, Opening, Session};
+use crate::sqlite::vfs::CommitError;
+use crate::status::Status;
+
+/// A run that failed: the error, and what was done before it.
+#[derive(Debug)]
+pub struct RunFailure {
+    /// Why it failed.
+    pub error: Error,
+    /// What was done, the failed migration last.
+    pub report: Report,
+}
+
+impl From<Error> for RunFailure {
+    fn from(error: Error) -> Self {
+        Self { error, report: Report::default() }
+    }
+}
+
+impl From<RunFailure> for Error {
+    fn from(failure: RunFailure) -> Self {
+        failure.error
+    }
+}
+
+impl Deref for RunFailure {
+    type Target = Error;
+
+    fn deref(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for RunFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for RunFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.error)
+    }
+}
+
+impl Migrator {
+    /// Locks, decides, backs up and runs.
+    pub(super) fn act(
+        &self,
+        decide: impl Fn(&Status) -> Result<Plan, Error>,
+    ) -> Result<Report, RunFailure> {
+        self.registry.check()?;
+        questions::refuse_unusable(&self.data_dir)?;
+        if self.has_nothing_to_do(&decide)? {
+            return Ok(Report::default());
+        }
+        let lock = self.lock()?;
+        self.tell(&Progress::Locked { data_dir: &self.data_dir });
+        self.recover_locked()?;
+        let history = questions::history(&self.data_dir)?;
+        let plan = decide(&Status::of(&self.infos(), &history))?;
+        if plan.steps.is_empty() {
+            return Ok(Report::default());
+        }
+        let ground = self.inspect(&plan)?;
+        let backup_id = self.back_up(&plan, &ground)?;
+        let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
+        if outcome.is_ok() {
+            self.clean_backups()?;
+        } else {
+            // A commit that failed may leave its super-journal.
+            crate::sqlite::orphans::clean(&self.data_dir)?;
+        }
+        drop(lock);
+        outcome
+    }
+
+    /// Decides without a lock. A file that is busy means that somebody is at work: then wait for the lock.
+    fn has_nothing_to_do(
+        &self,
+        decide: &impl Fn(&Status) -> Result<Plan, Error>,
+    ) -> Result<bool, Error> {
+        if crate::sqlite::journal_modes::pending(&self.data_dir)
+            || crate::backup::pending(&self.data_dir)
+        {
+            return Ok(false);
+        }
+        match questions::history(&self.data_dir) {
+            Ok(history) => Ok(decide(&Status::of(&self.infos(), &history))?.steps.is_empty()),
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn backups(&self) -> BackupManager {
+        let manager = BackupManager::for_registry(&self.registry, &self.data_dir)
+            .with_wait(self.options.wait);
+        match &self.options.backup_directory {
+            Some(directory) => manager.with_directory(directory),
+            None => manager,
+        }
+    }
+
+    fn back_up(&self, plan: &Plan, ground: &Ground) -> Result<Option<String>, Error> {
+        if self.options.backup == BackupPolicy::Skip || ground.is_fresh {
+            return Ok(None);
+        }
+        self.tell(&Progress::BackupStarted);
+        let mut options = BackupOptions::default().with_reason(plan.reason());
+        options.metadata.extend(self.options.metadata.clone());
+        options.metadata.insert(AUTOMATIC.to_owned(), "true".to_owned());
+        let (observer, cancelled) =
+            (Arc::clone(&self.options.observer), Arc::clone(&self.cancelled));
+        let manager = self.backups().with_listener(move |progress: &BackupProgress| {
+            observer(&Progress::BackupBytes {
+                done: progress.done_bytes,
+                total: progress.total_bytes,
+            });
+            if cancelled.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        match manager.create_backup_locked(&options) {
+            Ok(manifest) => {
+                self.tell(&Progress::BackupFinished {
+                    id: &manifest.backup_id,
+                    bytes: manifest.total_size_bytes,
+                });
+                Ok(Some(manifest.backup_id))
+            }
+            Err(error) if self.options.backup == BackupPolicy::BestEffort => {
+                self.tell(&Progress::BackupFailed { error: &error.to_string() });
+                Ok(None)
+            }
+            Err(error) => {
+                let hint =
+                    "mend the cause, or go on without a backup with `--force` or `--no-backup`";
+                Err(Error::new(
+                    ErrorKind::BackupFailed,
+                    format!("no backup could be made: {error}"),
+                )
+                .in_state("nothing was changed")
+                .with_hint(error.hint().unwrap_or(hint).to_owned())
+                .caused_by(error))
+            }
+        }
+    }
+
+    fn clean_backups(&self) -> Result<(), Error> {
+        match self.options.keep_backups {
+            Some(count) => self.backups().clean_automatic_locked(count),
+            None => Ok(()),
+        }
+    }
+
+    fn run(
+        &self,
+        plan: &Plan,
+        ground: &Ground,
+        history: History,
+        backup_id: Option<&str>,
+    ) -> Result<Report, RunFailure> {
+        let opening = Opening {
+            data_dir: &self.data_dir,
+            databases: &ground.databases,
+            wait: self.options.wait,
+            cancelled: Arc::clone(&self.cancelled),
+            base_vfs: None,
+        };
+        let mut session =
+            Session::open(&opening).map_err(|error| error.in_state("nothing was changed"))?;
+        let mut context = MigrationContext::new(self.settings());
+        context.members_mut().append(&mut session.members);
+        for member in context.members() {
+            member.guard.watch_version_table(self.registry.schema_version_table());
+        }
+        if self.is_rehearsal {
+            context.keep_statements();
+        }
+        let mut run = Run {
+            migrator: self,
+            session,
+            context,
+            history,
+            violations: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            entries: Vec::new(),
+            report: Report { backup_id: backup_id.map(str::to_owned), ..Report::default() },
+        };
+        let outcome = run.carry_out(plan, ground);
+        let (report, closed) = run.finish();
+        match outcome.and(closed) {
+            Ok(()) => Ok(report),
+            Err(error) => Err(self.failed(error, report, ground, plan)),
+        }
+    }
+
+    /// Records a failure in the history, where there is one, and says what state the files are in.
+    fn failed(&self, error: Error, mut report: Report, ground: &Ground, plan: &Plan) -> RunFailure {
+        let state = report.state_after_failure(plan);
+        let mut error = error.in_state(state);
+        if let Some(result) = report.failed_result()
+            && ground.has_history
+            && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
+        {
+            error = error.detail(format!("the failure could not be recorded: {unrecorded}"));
+        }
+        if let Some(id) = &report.backup_id {
+            error = error
+                .detail(format!("backup before this run: {id}, brought back by `restore {id}`"));
+        }
+        report.dry_run = false;
+        RunFailure { error, report }
+    }
+
+    fn record_failure(
+        &self,
+        result: &MigrationResult,
+        backup_id: Option<&str>,
+    ) -> Result<(), Error> {
+        let path = self.data_dir.join(history_table::FILE_NAME);
+        let failed = |error| on_file(error, "write", &path);
+        let mut connection = rusqlite::Connection::open(&path).map_err(failed)?;
+        connection.busy_timeout(self.options.wait).map_err(failed)?;
+        let transaction = connection.transaction().map_err(failed)?;
+        history_table::create(&transaction).map_err(failed)?;
+        // A revert that failed leaves the migration applied.
+        if result.upgrades() {
+            history_table::write_row(&transaction, &applied_of(result)).map_err(failed)?;
+        }
+        let event = Event {
+            note: result.error_message.clone(),
+            ..self.event(EventKind::Failed, result, backup_id)
+        };
+        history_table::append(&transaction, &event).map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    pub(super) fn event(
+        &self,
+        kind: EventKind,
+        result: &MigrationResult,
+        backup_id: Option<&str>,
+    ) -> Event {
+        Event {
+            at: result.applied_at.clone(),
+            kind,
+            version: Some(result.version.clone()),
+            name: Some(result.name.clone()),
+            checksum: Some(result.checksum.clone()),
+            program: self.options.program.clone(),
+            backup_id: backup_id.map(str::to_owned),
+            note: None,
+        }
+    }
+}
+
+pub(super) fn applied_of(result: &MigrationResult) -> AppliedMigration {
+    AppliedMigration {
+        version: result.version.clone(),
+        name: result.name.clone(),
+        applied_at: result.applied_at.clone(),
+        checksum: result.checksum.clone(),
+        success: result.success,
+        execution_time_ms: result.execution_time_ms,
+        error_message: result.error_message.clone(),
+    }
+}
+
+/// A plan being carried out.
+pub(super) struct Run<'a> {
+    pub(super) migrator: &'a Migrator,
+    pub(super) session: Session,
+    pub(super) context: MigrationContext,
+    pub(super) history: History,
+    pub(super) violations: BTreeMap<String, Violations>,
+    pub(super) versions: BTreeMap<String, Versions>,
+    pub(super) entries: Vec<history_table::Entry>,
+    pub(super) report: Report,
+}
+
+impl Run<'_> {
+    fn carry_out(&mut self, plan: &Plan, ground: &Ground) -> Result<(), Error> {
+        let whole = ground.is_fresh || self.migrator.options.commit == CommitMode::WholeRun;
+        self.session.create_history()?;
+        self.note_violations()?;
+        for (index, transaction) in self.transactions(plan, whole).into_iter().enumerate() {
+            if index > 0 {
+                self.session.begin_again(self.context.members(), self.migrator.options.wait)?;
+            }
+            self.run_transaction(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a plan into transactions: a migration that commits by itself is always alone.
+    fn transactions<'p>(&self, plan: &'p Plan, whole: bool) -> Vec<&'p [Step]> {
+        let is_manual = |step: &Step| {
+            self.migrator
+                .registry
+                .migration(&step.version)
+                .is_some_and(|migration| migration.info().transaction == TransactionMode::Manual)
+        };
+        plan.steps.chunk_by(|a, b| whole && !is_manual(a) && !is_manual(b)).collect()
+    }
+
+    fn run_transaction(&mut self, steps: &[Step]) -> Result<(), Error> {
+        for step in steps {
+            if self.migrator.cancelled.load(Ordering::Relaxed) {
+                return Err(interrupted());
+            }
+            self.perform(step)?;
+        }
+        self.check_foreign_keys(steps)?;
+        self.session.write_history(&std::mem::take(&mut self.entries))?;
+        let digest = self.history.digest(&self.migrator.infos());
+        match self.session.commit(self.context.members_mut(), digest) {
+            Ok(()) => {
+                self.report.committed(steps.len());
+                Ok(())
+            }
+            Err(CommitError::RolledBack(error)) => Err(error),
+            Err(CommitError::DurabilityUnknown(error)) => {
+                self.report.committed(steps.len());
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes the foreign key violations that are there before the first migration.
+    fn note_violations(&mut self) -> Result<(), Error> {
+        for member in self.context.members() {
+            let found = foreign_keys::violations(&member.connection);
+            let found =
+                found.map_err(|error| on_file(error, "check the foreign keys of", &member.path))?;
+            self.violations.insert(member.database.clone(), found);
+        }
+        Ok(())
+    }
+
+    /// Refuses violations that were not there before; what is left is the ground for the next transaction.
+    fn check_foreign_keys(&mut self, steps: &[Step]) -> Result<(), Error> {
+        for member in self.context.members() {
+            let written =
+                steps.iter().filter_map(|step| self.migrator.registry.migration(&step.version));
+            if !written
+                .into_iter()
+                .any(|migration| migration.info().databases.contains(&member.database.as_str()))
+            {
+                continue;
+            }
+            let _engine = member.guard.enter(Role::Engine);
+            let after = foreign_keys::violations(&member.connection);
+            let after =
+                after.map_err(|error| on_file(error, "check the foreign keys of", &member.path))?;
+            let before = self.violations.entry(member.database.clone()).or_default();
+            if let Err(error) = after.refuse_new(before, &member.database) {
+                self.report.fail_last(&error.to_string());
+                return Err(error);
+            }
+            *before = after;
+        }
+        Ok(())
+    }
+
+    /// Closes the files; what was not committed is rolled back.
+    fn finish(mut self) -> (Report, Result<(), Error>) {
+        session::roll_back_all(self.context.members());
+        self.session.members.append(self.context.members_mut());
+        drop(self.context);
+        (self.report, self.session.close())
+    }
+}
+
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "the run was asked to stop")
+        .with_hint("run the command again to go on")
+}

@@ -1,0 +1,180 @@
+//! What a run did.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::plan::{Direction, Plan};
+
+/// What a run did, in order; the failed migration last.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// One entry per migration that ran.
+    pub results: Vec<MigrationResult>,
+    /// The backup made before the run.
+    pub backup_id: Option<String>,
+    /// Whether nothing was kept on purpose.
+    pub dry_run: bool,
+    /// How many results are committed.
+    #[serde(skip)]
+    pub(crate) committed: usize,
+}
+
+/// What came of one migration.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct MigrationResult {
+    /// Its version.
+    pub version: String,
+    /// Its name.
+    pub name: String,
+    /// Applied or reverted.
+    pub direction: Direction,
+    /// Whether it holds now.
+    pub success: bool,
+    /// How long it took, in milliseconds.
+    pub execution_time_ms: f64,
+    /// Why it failed.
+    pub error_message: Option<String>,
+    /// Its compiled checksum.
+    pub checksum: String,
+    /// When it ended, UTC in RFC 3339.
+    pub applied_at: String,
+    /// What a rehearsal saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// What a rehearsal saw of one migration.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Rehearsal {
+    /// The statements that ran, in order.
+    pub statements: Vec<StatementRun>,
+    /// Tables whose number of rows changed.
+    pub row_changes: Vec<RowChange>,
+    /// The difference of each database's schema, as unified text.
+    pub schema_changes: Vec<SchemaChange>,
+}
+
+/// One statement that ran.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatementRun {
+    /// The database.
+    pub database: String,
+    /// The text.
+    pub sql: String,
+    /// The number of rows that it changed.
+    pub rows: usize,
+    /// How long it took.
+    #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+    pub elapsed: Duration,
+}
+
+/// A table whose number of rows changed; nothing stands for a table that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowChange {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The number of rows before.
+    pub before: Option<i64>,
+    /// The number of rows after.
+    pub after: Option<i64>,
+}
+
+/// How one database's schema changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SchemaChange {
+    /// The database.
+    pub database: String,
+    /// The difference, line by line.
+    pub diff: String,
+}
+
+/// What `recover` found and finished.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// A restore that was interrupted: the backup whose files are in place now.
+    pub restored: Option<String>,
+    /// Databases that went back to write-ahead logging.
+    pub returned_to_wal: Vec<String>,
+    /// Versions that the history had and a database did not: `upgrade` runs them again.
+    pub to_run_again: Vec<String>,
+    /// Databases from which doubled version rows were removed.
+    pub deduplicated: Vec<String>,
+}
+
+impl Recovery {
+    /// Returns whether there was nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl MigrationResult {
+    /// Returns whether it was to be applied, not reverted.
+    pub fn upgrades(&self) -> bool {
+        self.direction == Direction::Upgrade
+    }
+}
+
+impl Report {
+    /// Notes that the next `count` results are committed.
+    pub(crate) fn committed(&mut self, count: usize) {
+        self.committed += count;
+    }
+
+    /// Notes that the last result failed after all.
+    pub(crate) fn fail_last(&mut self, error: &str) {
+        if let Some(last) = self.results.last_mut() {
+            last.success = false;
+            last.error_message = Some(error.to_owned());
+        }
+    }
+
+    /// Returns the result that failed.
+    pub(crate) fn failed_result(&self) -> Option<&MigrationResult> {
+        self.results.last().filter(|result| !result.success)
+    }
+
+    /// Says what state the files are in after a run of this plan failed, and
+    /// takes back what was reported of migrations that were rolled back with it.
+    pub(crate) fn state_after_failure(&mut self, plan: &Plan) -> String {
+        let rolled_back = "rolled back, as a later migration of the same transaction failed";
+        let kept = self.committed;
+        let last = self.results.len().saturating_sub(1);
+        for result in self.results.iter_mut().take(last).skip(kept) {
+            result.success = false;
+            result.error_message = Some(rolled_back.to_owned());
+        }
+        let names: Vec<&str> =
+            self.results.iter().take(kept).map(|result| result.version.as_str()).collect();
+        let done = match plan.direction() {
+            Direction::Upgrade => "applied",
+            Direction::Downgrade => "reverted",
+        };
+        if names.is_empty() {
+            "nothing was changed".to_owned()
+        } else {
+            format!("{} {done} and kept, nothing else was changed", spoken(&names))
+        }
+    }
+}
+
+fn spoken(versions: &[&str]) -> String {
+    match versions {
+        [one] => format!("{one} is"),
+        [first, .., last] if versions.len() > 3 => {
+            format!("{first} to {last} ({} migrations) are", versions.len())
+        }
+        _ => format!("{} are", versions.join(", ")),
+    }
+}
+
+fn milliseconds<S: serde::Serializer>(
+    elapsed: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(elapsed.as_secs_f64() * 1_000.0)
+}

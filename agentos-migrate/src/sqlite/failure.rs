@@ -1,0 +1,71 @@
+//! From SQLite's result codes to the library's error kinds.
+
+use std::path::Path;
+
+use rusqlite::ffi;
+
+use crate::error::{Error, ErrorKind};
+
+/// Returns the kind of an SQLite error (<https://sqlite.org/rescode.html>).
+pub(crate) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
+    let Some(code) = error.sqlite_error().map(|error| error.extended_code) else {
+        return ErrorKind::Sqlite;
+    };
+    match code & 0xff {
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => ErrorKind::Busy,
+        ffi::SQLITE_READONLY | ffi::SQLITE_PERM | ffi::SQLITE_CANTOPEN => {
+            ErrorKind::PermissionDenied
+        }
+        ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT => ErrorKind::DamagedDatabase,
+        ffi::SQLITE_FULL => ErrorKind::DiskFull,
+        ffi::SQLITE_INTERRUPT => ErrorKind::Interrupted,
+        ffi::SQLITE_IOERR => ErrorKind::Io,
+        _ => ErrorKind::Sqlite,
+    }
+}
+
+/// Makes an error of what SQLite said of a file; `doing` reads like "read" or "lock".
+pub(crate) fn on_file(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
+    let kind = kind_of(&error);
+    let made = Error::new(kind, format!("cannot {doing} {}: {error}", path.display()));
+    let made = match hint_for(kind) {
+        Some(hint) => made.with_hint(hint),
+        None => made,
+    };
+    made.caused_by(error)
+}
+
+/// Makes an error of what the operating system said of a file.
+pub(crate) fn io_on_file(error: std::io::Error, doing: &str, path: &Path) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::PermissionDenied
+        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            ErrorKind::DataDirectory
+        }
+        _ => ErrorKind::Io,
+    };
+    let made = Error::new(kind, format!("cannot {doing} {}: {error}", path.display()));
+    let made = match hint_for(kind) {
+        Some(hint) => made.with_hint(hint),
+        None => made,
+    };
+    made.caused_by(error)
+}
+
+/// Returns the next step that fits a kind of error wherever it happens.
+pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::Busy => "stop the program that uses the file, or wait longer with `--wait 5m`",
+        ErrorKind::PermissionDenied => {
+            "check the owner and mode of the directory and its files with `ls -la`, and that the file system is not mounted read-only"
+        }
+        ErrorKind::DamagedDatabase => {
+            "find the newest good backup with `list-backups` and restore it with `restore ID --database NAME`"
+        }
+        ErrorKind::DiskFull => "free some space (`df -h` tells where) and run the command again",
+        _ => return None,
+    })
+}

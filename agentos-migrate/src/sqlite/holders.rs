@@ -1,0 +1,73 @@
+//! Which other processes use a file, where the system tells (Linux).
+//!
+//! Best effort, for error texts and for refusing a restore: never an error.
+
+use std::path::Path;
+
+/// A process that uses a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) process: u32,
+    pub(crate) command: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} ({})", self.process, self.command)
+    }
+}
+
+/// Returns the other processes that have the file open.
+#[cfg(target_os = "linux")]
+pub(crate) fn of(path: &Path) -> Vec<Holder> {
+    use std::os::unix::fs::MetadataExt;
+
+    let Ok(wanted) = std::fs::metadata(path) else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut holders = Vec::new();
+    for entry in processes.flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if process == std::process::id() {
+            continue;
+        }
+        let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
+        let has_it = descriptors.flatten().any(|descriptor| {
+            std::fs::metadata(descriptor.path())
+                .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
+        });
+        if has_it {
+            let command = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            holders.push(Holder { process, command: command.trim().to_owned() });
+        }
+    }
+    holders
+}
+
+/// Returns the other processes that have the file open: not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn of(_path: &Path) -> Vec<Holder> {
+    Vec::new()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_the_file_open_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("held");
+        std::fs::write(&path, "").expect("writes");
+        assert_eq!(of(&path), []);
+        let file = std::fs::File::open(&path).expect("opens");
+        let mut child =
+            std::process::Command::new("sleep").arg("60").stdin(file).spawn().expect("starts");
+        let holders = of(&path);
+        child.kill().expect("kills");
+        child.wait().expect("ends");
+        assert_eq!(holders, [Holder { process: child.id(), command: "sleep".to_owned() }]);
+    }
+}

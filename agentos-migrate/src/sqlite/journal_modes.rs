@@ -1,0 +1,90 @@
+//! Which files go back to write-ahead logging after the run, even after a crash.
+//!
+//! The commit over several files needs rollback journals, so files in WAL
+//! mode are switched for the run. Before the first switch their names are
+//! written and synced to `.agentos-migrate/journal-modes`; whoever holds the
+//! run lock next and finds the file switches them back. docs/format.md is
+//! normative.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::sqlite::failure::io_on_file;
+
+const FILE_NAME: &str = "journal-modes";
+const FIRST_LINE: &str = "# agentos-migrate: databases to return to journal_mode=WAL";
+
+/// Returns whether a run was interrupted before it switched back: one question to the file system.
+pub(crate) fn pending(data_dir: &Path) -> bool {
+    path(data_dir).exists()
+}
+
+/// Returns the databases that wait to be switched back.
+pub(crate) fn read(data_dir: &Path) -> Result<Vec<String>, Error> {
+    let path = path(data_dir);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let names = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+            Ok(names.map(str::to_owned).collect())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(io_on_file(error, "read", &path)),
+    }
+}
+
+/// Writes and syncs the names, before the first file is switched.
+pub(crate) fn write(data_dir: &Path, databases: &[String]) -> Result<(), Error> {
+    let path = path(data_dir);
+    let temporary = path.with_extension("new");
+    let text = format!("{FIRST_LINE}\n{}\n", databases.join("\n"));
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        sync_directory(&path)
+    };
+    write().map_err(|error| io_on_file(error, "write", &path))
+}
+
+/// Removes the names, after the last file is switched back.
+pub(crate) fn remove(data_dir: &Path) -> Result<(), Error> {
+    let path = path(data_dir);
+    match fs::remove_file(&path) {
+        Ok(()) => {
+            sync_directory(&path).map_err(|error| io_on_file(error, "sync the directory of", &path))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_on_file(error, "remove", &path)),
+    }
+}
+
+fn sync_directory(file: &Path) -> std::io::Result<()> {
+    match file.parent() {
+        Some(directory) if cfg!(unix) => fs::File::open(directory)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(crate::sqlite::STATE_DIR).join(FILE_NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_until_they_are_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join(crate::sqlite::STATE_DIR)).expect("creates");
+        assert!(!pending(dir.path()));
+        write(dir.path(), &["intent_log".to_owned(), "audit".to_owned()]).expect("writes");
+        assert!(pending(dir.path()));
+        assert_eq!(read(dir.path()).expect("reads"), ["intent_log", "audit"]);
+        remove(dir.path()).expect("removes");
+        assert!(!pending(dir.path()) && read(dir.path()).expect("reads").is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! Super-journals that nobody needs any more.
+//!
+//! A crash before the commit point leaves the super-journal and journals
+//! that point to it. SQLite rolls each file back when it opens it, and
+//! removes the super-journal with the last one; a crash before the first
+//! pointer leaves a super-journal alone. Removing one while a journal still
+//! points to it would be a commit of half the files, so every journal named
+//! in it is rolled back first.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::Error;
+use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::history_table;
+
+/// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
+pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
+    for path in super_journals(data_dir)? {
+        let body = match fs::read(&path) {
+            Ok(body) => body,
+            // SQLite may have removed it with the last journal.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_on_file(error, "read", &path)),
+        };
+        let journals = journals_of(&body);
+        for journal in journals.iter().filter(|journal| journal.exists()) {
+            roll_back(journal)?;
+        }
+        if journals.iter().all(|journal| !journal.exists()) && path.exists() {
+            fs::remove_file(&path).map_err(|error| io_on_file(error, "remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn super_journals(data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let prefix = format!("{}-mj", history_table::FILE_NAME);
+    let entries = fs::read_dir(data_dir).map_err(|error| io_on_file(error, "read", data_dir))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| io_on_file(error, "read", data_dir))?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn journals_of(body: &[u8]) -> Vec<PathBuf> {
+    let names = body.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names
+        .map(|name| PathBuf::from(OsString::from(String::from_utf8_lossy(name).into_owned())))
+        .collect()
+}
+
+/// Opens the journal's database, by which SQLite rolls it back if it is hot.
+fn roll_back(journal: &Path) -> Result<(), Error> {
+    let name = journal.to_string_lossy();
+    let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
+    let path = Path::new(database);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let recover = || -> rusqlite::Result<()> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        // A lock to write makes SQLite look at the journal, stale or hot.
+        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
+    };
+    recover().map_err(|error| on_file(error, "recover", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_super_journal_to_which_nothing_points_is_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let orphan = directory.path().join("migrations.db-mj12345690A");
+        let gone = directory.path().join("rules.db-journal");
+        fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
+        clean(directory.path()).expect("cleans");
+        assert!(!orphan.exists());
+    }
+}

@@ -1,0 +1,150 @@
+//! Opening a database to ask a question: nothing is written, not a byte.
+//!
+//! SQLite writes to answer in two cases: a WAL file gets its -shm, and a hot
+//! journal is rolled back (<https://sqlite.org/lockingv3.html#hot_journals>).
+//! In both a copy in a temporary directory is asked instead.
+
+use std::fs::File;
+use std::io::Write;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::vfs::{self, RawFile};
+
+/// A connection that only reads.
+pub(crate) struct Reader {
+    // Closed before the copy that it may read is removed.
+    connection: Connection,
+    _copy: Option<TempDir>,
+}
+
+impl Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Opens a database to read; nothing if the file is missing or empty.
+pub(crate) fn open(path: &Path) -> Result<Option<Reader>, Error> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_on_file(error, "read", path)),
+        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(_) => {}
+    }
+    let journal = with_suffix(path, "-journal");
+    if vfs::is_wal(path)? || std::fs::metadata(&journal).is_ok_and(|metadata| metadata.len() > 0) {
+        return open_copy(path).map(Some);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| on_file(error, "open", path))?;
+    prepare(&connection).map_err(|error| on_file(error, "read", path))?;
+    Ok(Some(Reader { connection, _copy: None }))
+}
+
+fn open_copy(path: &Path) -> Result<Reader, Error> {
+    let directory =
+        tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+    let copy = copy_into(path, directory.path())?;
+    let connection =
+        Connection::open(&copy).map_err(|error| on_file(error, "open a copy of", path))?;
+    prepare(&connection).map_err(|error| on_file(error, "read", path))?;
+    Ok(Reader { connection, _copy: Some(directory) })
+}
+
+/// Copies databases of one moment into a directory.
+///
+/// Readers go on meanwhile; writers in rollback-journal mode wait until all
+/// are copied. Files in WAL mode are copied again if they changed meanwhile.
+pub(crate) fn copy_all(paths: &[PathBuf], directory: &Path) -> Result<(), Error> {
+    const TRIES: usize = 5;
+    let wait = Duration::from_secs(5);
+    let mut held = Vec::new();
+    for path in paths {
+        if !vfs::is_wal(path)? {
+            let file = RawFile::open_read(path)?;
+            file.lock_shared(wait)?;
+            held.push(file);
+        }
+    }
+    for _ in 0..TRIES {
+        let before = stamps(paths);
+        for path in paths {
+            copy_into(path, directory)?;
+        }
+        if stamps(paths) == before {
+            return Ok(());
+        }
+    }
+    let message = format!(
+        "the databases in {} change faster than they can be copied",
+        paths[0].parent().unwrap_or(&paths[0]).display()
+    );
+    Err(Error::new(ErrorKind::Busy, message)
+        .in_state("nothing was changed")
+        .with_hint("stop the program that writes to them, and try again"))
+}
+
+/// Sizes and times of the files and their side files: what changes when somebody writes.
+fn stamps(paths: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
+    let stamp = |path: PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    };
+    paths
+        .iter()
+        .flat_map(|path| ["", "-wal"].map(|suffix| stamp(with_suffix(path, suffix))))
+        .collect()
+}
+
+/// Copies a database with its side files into a directory; returns the copy's path.
+///
+/// Bytes are read through SQLite's file layer, as closing any other
+/// descriptor would drop the locks that this process holds.
+pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error> {
+    let name = path.file_name().unwrap_or_default();
+    let target = directory.join(name);
+    for suffix in ["", "-journal", "-wal"] {
+        let (from, to) = (with_suffix(path, suffix), with_suffix(&target, suffix));
+        if suffix.is_empty() || from.exists() {
+            copy_file(&from, &to)?;
+        }
+    }
+    Ok(target)
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
+    const CHUNK: usize = 1 << 20;
+    let source = RawFile::open_read(from)?;
+    let mut file = File::create(to).map_err(|error| io_on_file(error, "create", to))?;
+    let (mut offset, size) = (0, source.size()?);
+    let mut buffer = vec![0; CHUNK];
+    while offset < size {
+        let wanted = usize::try_from(size - offset).unwrap_or(CHUNK).min(CHUNK);
+        source.read_at(&mut buffer[..wanted], offset)?;
+        file.write_all(&buffer[..wanted]).map_err(|error| io_on_file(error, "write", to))?;
+        offset += wanted as u64;
+    }
+    Ok(())
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    // Asks for the first page now, so that a file which is no database says so here.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,237 @@
+//! The version table that each database carries.
+//!
+//! An application may own a table of that name and another shape; that is
+//! told apart here and never written. docs/format.md is normative.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use crate::error::{Error, ErrorKind};
+use crate::info::MigrationInfo;
+use crate::sqlite::foreign_keys::quote_identifier;
+
+/// The version that is recorded where a migration declares none.
+const UNDECLARED: &str = "1.0.0";
+
+const COLUMNS: [&str; 5] = ["id", "version", "migration_version", "applied_at", "description"];
+
+/// What a database holds at the name of the version table.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// No such table.
+    Absent,
+    /// The table of docs/format.md.
+    Expected,
+    /// The application's own table, with these columns.
+    Foreign(Vec<String>),
+}
+
+/// Returns what a database holds at the name of the version table.
+pub(crate) fn shape(connection: &Connection, table: &str) -> rusqlite::Result<Shape> {
+    let mut columns = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?;
+    let columns = columns.query_map([table], |row| row.get::<_, String>(0))?;
+    let columns: Vec<String> = columns.collect::<rusqlite::Result<_>>()?;
+    Ok(if columns.is_empty() {
+        Shape::Absent
+    } else if columns == COLUMNS {
+        Shape::Expected
+    } else {
+        Shape::Foreign(columns)
+    })
+}
+
+/// Refuses a database in which the application owns a table of this name.
+pub(crate) fn refuse_foreign(
+    connection: &Connection,
+    table: &str,
+    database: &str,
+) -> Result<(), Error> {
+    match shape(connection, table).map_err(|error| Error::new(ErrorKind::Sqlite, format!("cannot read {database}")).caused_by(error))? {
+        Shape::Absent | Shape::Expected => Ok(()),
+        Shape::Foreign(columns) => Err(Error::new(
+            ErrorKind::NameCollision,
+            format!("{database} has a table `{table}` of another shape: the application owns it"),
+        )
+        .detail(format!("found     {table}({})", columns.join(", ")))
+        .detail(format!("expected  {table}({})", COLUMNS.join(", ")))
+        .with_hint(format!(
+            "declare another name for the version table of this set: `schema_version_table: \"migration_{table}\"` in `migrations!`"
+        ))),
+    }
+}
+
+/// Returns the migration versions that a database records, oldest row first.
+pub(crate) fn recorded(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    if shape(connection, table)? != Shape::Expected {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT migration_version FROM {} ORDER BY id", quote_identifier(table));
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// What the version table of one database holds, followed through a run.
+#[derive(Debug, Default)]
+pub(crate) struct Versions {
+    exists: bool,
+    migrations: BTreeSet<String>,
+    last: Option<String>,
+}
+
+impl Versions {
+    /// Reads the table.
+    pub(crate) fn read(connection: &Connection, table: &str) -> rusqlite::Result<Self> {
+        if shape(connection, table)? != Shape::Expected {
+            return Ok(Self::default());
+        }
+        let mut versions = Self { exists: true, ..Self::default() };
+        let sql = format!(
+            "SELECT migration_version, version FROM {} ORDER BY id",
+            quote_identifier(table)
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            versions.migrations.insert(row.get(0)?);
+            versions.last = Some(row.get(1)?);
+        }
+        Ok(versions)
+    }
+
+    /// Records a migration, unless its own SQL did already.
+    ///
+    /// Where it declares no version, the last recorded one goes on.
+    pub(crate) fn record(
+        &mut self,
+        connection: &Connection,
+        table: &str,
+        info: &MigrationInfo,
+        applied_at: &str,
+    ) -> rusqlite::Result<()> {
+        let table = quote_identifier(table);
+        if !self.exists {
+            connection
+                .execute_batch(&format!("CREATE TABLE IF NOT EXISTS {table} ({DEFINITION})"))?;
+            self.exists = true;
+        }
+        if !self.migrations.insert(info.version.to_string()) {
+            return Ok(());
+        }
+        let version = info
+            .schema_version
+            .as_deref()
+            .or(self.last.as_deref())
+            .unwrap_or(UNDECLARED)
+            .to_owned();
+        let sql = format!(
+            "INSERT INTO {table} (version, migration_version, applied_at, description) VALUES (?1, ?2, ?3, ?4)"
+        );
+        let description: &str =
+            if info.description.is_empty() { &info.name } else { &info.description };
+        connection
+            .execute(&sql, params![version, info.version.as_str(), applied_at, description])?;
+        self.last = Some(version);
+        Ok(())
+    }
+}
+
+const DEFINITION: &str = "
+    id INTEGER PRIMARY KEY,
+    version TEXT NOT NULL,
+    migration_version TEXT NOT NULL,
+    applied_at TEXT NOT NULL,
+    description TEXT
+";
+
+/// Removes all but the first row of each migration.
+pub(crate) fn remove_doubled(connection: &Connection, table: &str) -> rusqlite::Result<()> {
+    if shape(connection, table)? == Shape::Expected {
+        let table = quote_identifier(table);
+        let sql = format!(
+            "DELETE FROM {table} WHERE id NOT IN (SELECT min(id) FROM {table} GROUP BY migration_version)"
+        );
+        connection.execute(&sql, [])?;
+    }
+    Ok(())
+}
+
+/// Forgets a reverted migration; the table goes with its last row.
+pub(crate) fn forget(
+    connection: &Connection,
+    table: &str,
+    info: &MigrationInfo,
+) -> rusqlite::Result<()> {
+    if shape(connection, table)? != Shape::Expected {
+        return Ok(());
+    }
+    let table = quote_identifier(table);
+    connection.execute(
+        &format!("DELETE FROM {table} WHERE migration_version = ?1"),
+        [info.version.as_str()],
+    )?;
+    let empty: bool =
+        connection.query_row(&format!("SELECT NOT EXISTS (SELECT 1 FROM {table})"), [], |row| {
+            row.get(0)
+        })?;
+    if empty {
+        connection.execute_batch(&format!("DROP TABLE {table}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Migration;
+
+    fn versions(connection: &Connection) -> Vec<(String, String)> {
+        let mut statement = connection
+            .prepare("SELECT version, migration_version FROM schema_version")
+            .expect("reads");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("reads");
+        rows.collect::<rusqlite::Result<_>>().expect("reads")
+    }
+
+    #[test]
+    fn a_migration_is_recorded_once_and_forgotten_with_the_table() {
+        let connection = Connection::open_in_memory().expect("opens");
+        let migration = Migration::new("0001", &["a"], |_| Ok(()));
+        for _ in 0..2 {
+            let mut versions = Versions::read(&connection, "schema_version").expect("reads");
+            versions
+                .record(&connection, "schema_version", migration.info(), "now")
+                .expect("records");
+        }
+        assert_eq!(versions(&connection), [("1.0.0".to_owned(), "0001".to_owned())]);
+        forget(&connection, "schema_version", migration.info()).expect("forgets");
+        assert_eq!(shape(&connection, "schema_version").expect("asks"), Shape::Absent);
+    }
+
+    #[test]
+    fn the_declared_version_is_recorded_and_goes_on() {
+        let connection = Connection::open_in_memory().expect("opens");
+        let mut first = Migration::new("0001", &["a"], |_| Ok(()));
+        first.info.schema_version = Some("2.5.0".into());
+        let second = Migration::new("0002", &["a"], |_| Ok(()));
+        let mut recorded = Versions::default();
+        recorded.record(&connection, "schema_version", first.info(), "now").expect("records");
+        recorded.record(&connection, "schema_version", second.info(), "now").expect("records");
+        assert_eq!(versions(&connection)[1], ("2.5.0".to_owned(), "0002".to_owned()));
+    }
+
+    #[test]
+    fn the_applications_own_table_is_refused_by_name_and_shape() {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection
+            .execute_batch(
+                "CREATE TABLE schema_version(version INTEGER PRIMARY KEY, applied_at TEXT)",
+            )
+            .expect("creates");
+        let error = refuse_foreign(&connection, "schema_version", "context").expect_err("foreign");
+        assert_eq!(error.kind(), ErrorKind::NameCollision);
+        assert_eq!(error.details()[0], "found     schema_version(version, applied_at)");
+        refuse_foreign(&connection, "another_name", "context").expect("free");
+    }
+}

@@ -1,0 +1,26 @@
+//! The commit over several files, and reading files beside SQLite's locks.
+//!
+//! The only unsafe code of the project: SQLite's file layer is a C interface
+//! (<https://sqlite.org/vfs.html>). `base` calls it, `shim` is called by it,
+//! both as thin as they can be; what is decided is in `group` and
+//! `super_journal`, which are safe. docs/adr/0003 argues the design.
+
+#[expect(unsafe_code, reason = "calls SQLite's C interface for files")]
+mod base;
+mod group;
+mod raw;
+#[expect(
+    unsafe_code,
+    clippy::cast_ptr_alignment,
+    reason = "is called by SQLite through its C interface for files; HANDLE_BYTES keeps the alignment"
+)]
+mod shim;
+mod super_journal;
+
+#[cfg(test)]
+pub(crate) mod crash;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::group::{CommitError, Group};
+pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header};

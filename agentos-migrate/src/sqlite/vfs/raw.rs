@@ -1,0 +1,151 @@
+//! Reading a database file's bytes beside SQLite's locks.
+//!
+//! Never through `std::fs`: closing any descriptor of a file drops all POSIX
+//! locks that the process holds on it. SQLite's own file layer knows which
+//! it holds.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::ffi;
+
+use super::base::{Base, OwnedFile};
+use crate::error::{Error, ErrorKind};
+
+/// A database file, open to read its bytes.
+pub(crate) struct RawFile {
+    file: OwnedFile,
+    shown: String,
+}
+
+impl RawFile {
+    /// Opens a file to read.
+    pub(crate) fn open_read(path: &Path) -> Result<Self, Error> {
+        let base = Base::find(None)
+            .ok_or_else(|| Error::new(ErrorKind::Sqlite, "SQLite has no default file layer"))?;
+        let opened =
+            base.open(&name_of(path)?, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB);
+        let file = opened.map_err(|code| failed("open", &path.display().to_string(), code))?;
+        Ok(Self { file, shown: path.display().to_string() })
+    }
+
+    /// Takes a shared lock: readers go on, writers wait. It goes with the file.
+    pub(crate) fn lock_shared(&self, wait: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + wait;
+        loop {
+            match self.file.file().lock(ffi::SQLITE_LOCK_SHARED) {
+                ffi::SQLITE_OK => return Ok(()),
+                code if code & 0xff == ffi::SQLITE_BUSY && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                code => return Err(failed("lock", &self.shown, code)),
+            }
+        }
+    }
+
+    /// Returns the size in bytes.
+    pub(crate) fn size(&self) -> Result<u64, Error> {
+        let size = self.file.file().size().map_err(|code| failed("measure", &self.shown, code))?;
+        Ok(size.unsigned_abs())
+    }
+
+    /// Reads bytes from an offset; what is behind the end reads as zeros.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        match self.file.file().read(buffer, offset) {
+            ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(()),
+            code => Err(failed("read", &self.shown, code)),
+        }
+    }
+}
+
+/// The parts of a database header that the start-up check looks at
+/// (<https://sqlite.org/fileformat2.html#the_database_header>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) change_counter: u32,
+    pub(crate) user_version: u32,
+    pub(crate) application_id: u32,
+}
+
+const HEADER_BYTES: usize = 100;
+
+/// Reads a database's header under a shared lock; nothing means "ask SQLite":
+/// the file is missing, busy, in WAL mode, has a journal, or is no database.
+pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
+    let Some(base) = Base::find(None) else { return Ok(None) };
+    let name = name_of(path)?;
+    let Ok(opened) = base.open(&name, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB) else {
+        return Ok(None);
+    };
+    let file = opened.file();
+    if file.lock(ffi::SQLITE_LOCK_SHARED) != ffi::SQLITE_OK {
+        return Ok(None);
+    }
+    let mut bytes = [0; HEADER_BYTES];
+    let beside = |suffix: &[u8]| {
+        CString::new([name.to_bytes(), suffix].concat()).map(|name| base.exists(&name))
+    };
+    let alone =
+        [b"-journal".as_slice(), b"-wal"].into_iter().all(|suffix| beside(suffix) == Ok(Ok(false)));
+    let read = alone && file.read(&mut bytes, 0) == ffi::SQLITE_OK;
+    file.unlock(ffi::SQLITE_LOCK_NONE);
+    Ok(if read { parse(&bytes) } else { None })
+}
+
+fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
+    let in_rollback_mode = bytes[18] == 1 && bytes[19] == 1;
+    (bytes.starts_with(b"SQLite format 3\0") && in_rollback_mode).then(|| Header {
+        change_counter: number_at(bytes, 24),
+        user_version: number_at(bytes, 60),
+        application_id: number_at(bytes, 68),
+    })
+}
+
+fn number_at(bytes: &[u8; HEADER_BYTES], offset: usize) -> u32 {
+    u32::from_be_bytes([bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]])
+}
+
+/// Returns whether a database is in WAL mode; a missing or empty one is not.
+pub(crate) fn is_wal(path: &Path) -> Result<bool, Error> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let mut bytes = [0; HEADER_BYTES];
+    RawFile::open_read(path)?.read_at(&mut bytes, 0)?;
+    Ok(bytes.starts_with(b"SQLite format 3\0") && bytes[18] == 2)
+}
+
+/// Returns the change counter of a database that this process has locked; zero for an empty one.
+pub(crate) fn change_counter(path: &Path) -> Result<u32, Error> {
+    let mut bytes = [0; HEADER_BYTES];
+    RawFile::open_read(path)?.read_at(&mut bytes, 0)?;
+    Ok(number_at(&bytes, 24))
+}
+
+/// Returns a path as SQLite names the file.
+pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
+    #[cfg(unix)]
+    let bytes = Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec());
+    #[cfg(not(unix))]
+    let bytes = path.to_str().map(|text| text.as_bytes().to_vec());
+    let name = bytes.and_then(|bytes| CString::new(bytes).ok());
+    name.ok_or_else(|| {
+        Error::new(
+            ErrorKind::DataDirectory,
+            format!("SQLite can't name the file {}", path.display()),
+        )
+    })
+}
+
+fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {
+    let kind = match code & 0xff {
+        ffi::SQLITE_CANTOPEN | ffi::SQLITE_PERM | ffi::SQLITE_READONLY => {
+            ErrorKind::PermissionDenied
+        }
+        ffi::SQLITE_BUSY => ErrorKind::Busy,
+        _ => ErrorKind::Io,
+    };
+    Error::new(kind, format!("cannot {doing} {path}: SQLite's code {code}"))
+}

@@ -1,0 +1,82 @@
+//! The super-journal's name and the pointer to it, in SQLite's own format.
+//!
+//! <https://sqlite.org/fileformat2.html#the_super_journal>. SQLite follows a
+//! pointer only to a name of one pattern, and it sums the name as C `char`s,
+//! which are signed on some processors and not on others.
+
+use std::ffi::c_char;
+
+/// The bytes that end a pointer, and begin a rollback journal.
+const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// The byte of a database file that locks are taken on: no page holds it.
+const PENDING_BYTE: u32 = 0x4000_0000;
+
+/// A pointer begins at a multiple of this, as a journal header does.
+const SECTOR: i64 = 512;
+
+/// Returns the super-journal's name beside the database `anchor`.
+pub(super) fn name(anchor: &[u8], random: [u8; 4]) -> Vec<u8> {
+    let number = u32::from_be_bytes(random);
+    let suffix = format!("-mj{:06X}9{:02X}", (number >> 8) & 0x00ff_ffff, number & 0xff);
+    [anchor, suffix.as_bytes()].concat()
+}
+
+/// Returns what a super-journal holds: the journals' names, each with a zero behind it.
+pub(super) fn body<'a>(journals: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    journals.into_iter().flat_map(|name| name.iter().copied().chain([0])).collect()
+}
+
+/// Returns the pointer that a rollback journal ends with.
+pub(super) fn pointer(name: &[u8], page_size: u32) -> Vec<u8> {
+    let page = PENDING_BYTE / page_size.max(1) + 1;
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    let mut record = Vec::with_capacity(name.len() + 20);
+    record.extend_from_slice(&page.to_be_bytes());
+    record.extend_from_slice(name);
+    record.extend_from_slice(&length.to_be_bytes());
+    record.extend_from_slice(&checksum(name).to_be_bytes());
+    record.extend_from_slice(&MAGIC);
+    record
+}
+
+/// Returns where the pointer of a journal of this size begins.
+pub(super) fn pointer_offset(journal_size: i64) -> i64 {
+    journal_size.saturating_add(SECTOR - 1) / SECTOR * SECTOR
+}
+
+fn checksum(name: &[u8]) -> u32 {
+    let value = |byte: &u8| i32::from(c_char::from_ne_bytes([*byte]));
+    name.iter().fold(0, |sum: u32, byte| sum.wrapping_add(value(byte).cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_has_the_pattern_that_sqlite_follows() {
+        let name = name(b"/d/m.db", [0x12, 0x34, 0x56, 0x0a]);
+        assert_eq!(name, b"/d/m.db-mj12345690A");
+    }
+
+    #[test]
+    fn the_pointer_is_laid_out_as_sqlite_reads_it_from_the_end() {
+        let record = pointer(b"/a", 4096);
+        assert_eq!(record[..4], (0x4000_0000_u32 / 4096 + 1).to_be_bytes());
+        assert_eq!(&record[4..6], b"/a");
+        assert_eq!(record[6..10], 2_u32.to_be_bytes());
+        assert_eq!(record[10..14], (u32::from(b'/') + u32::from(b'a')).to_be_bytes());
+        assert_eq!(record[14..], MAGIC);
+    }
+
+    #[test]
+    fn the_pointer_begins_at_a_sector() {
+        assert_eq!([0, 1, 512, 513].map(pointer_offset), [0, 512, 512, 1024]);
+    }
+
+    #[test]
+    fn the_body_lists_names_with_a_zero_behind_each() {
+        assert_eq!(body([b"/a-journal".as_slice(), b"/b-journal"]), b"/a-journal\0/b-journal\0");
+    }
+}

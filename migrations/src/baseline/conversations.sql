@@ -1,0 +1,36 @@
+CREATE TABLE conversations (
+    id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    message_count INTEGER DEFAULT 0,
+    metadata_json TEXT,
+    archived INTEGER DEFAULT 0
+);
+
+CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    conversation_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    metadata_json TEXT,
+    parent_message_id TEXT,
+    FOREIGN KEY (conversation_id) REFERENCES conversations(id)
+        ON DELETE CASCADE
+);
+
+CREATE INDEX idx_messages_conversation
+                        ON messages(conversation_id);
+
+CREATE INDEX idx_messages_timestamp
+                        ON messages(timestamp);
+
+CREATE INDEX idx_conversations_updated
+                        ON conversations(updated_at DESC);
+
+CREATE VIRTUAL TABLE messages_fts USING fts5(
+    content,
+    content=messages,
+    content_rowid=rowid
+);
