@@ -49,5 +49,9 @@ pub use report::{
     MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, StatementRun,
 };
 pub use rusqlite;
+pub use schema::rebuild::{
+    AddedColumn, AddedForeignKey, ForeignKeyAction, Place, RebuildApi, RebuildPath, RebuildReport,
+    TableChanges,
+};
 pub use status::{Entry, State, Status};
 pub use version::{InvalidVersion, Version};

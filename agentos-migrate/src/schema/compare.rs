@@ -1,7 +1,7 @@
 //! Two schemas compared, object by object.
 //!
 //! Objects meet by kind and name, in any ASCII case, and are equal if their
-//! normal forms are. The difference is data; [`unified_diff`] is for people.
+//! normal forms are. The difference is data; [`Difference::unified_diff`] is for people.
 
 use std::fmt;
 
@@ -81,11 +81,6 @@ pub(crate) fn differences(expected: &Schema, found: &Schema) -> Vec<Difference> 
     differences
 }
 
-/// Shows two whole schemas as one unified diff, from expected to found; empty if they are equal.
-pub(crate) fn unified_diff(expected: &Schema, found: &Schema) -> String {
-    text_diff(&expected.to_sql(), &found.to_sql())
-}
-
 fn same_object(one: &Object, other: &Object) -> bool {
     one.table.eq_ignore_ascii_case(&other.table) && same_statement(&one.sql, &other.sql)
 }
@@ -112,7 +107,6 @@ mod tests {
             "create table \"t\" (\n a INTEGER, -- first\n [b] TEXT);\ncreate index \"i\" on t ( b )",
         );
         assert_eq!(differences(&one, &other), []);
-        assert_eq!(unified_diff(&one, &other), "");
     }
 
     #[test]
