@@ -21,7 +21,7 @@ fn private() -> TokenStream {
 pub(crate) fn declares(number: u128, span: Span) -> TokenStream {
     let (marker, private) = (Ident::new(&marker().to_string(), span), private());
     let number = Literal::u128_unsuffixed(number);
-    quote_spanned!(span=> impl #private::Declares<#private::VersionNumber<#number>> for crate::#marker::Set {})
+    quote_spanned!(span=> #[allow(unused_qualifications)] impl #private::Declares<#private::VersionNumber<#number>> for crate::#marker::Set {})
 }
 
 fn dependencies(depends_on: &[(LitStr, u128)]) -> TokenStream {
@@ -29,6 +29,7 @@ fn dependencies(depends_on: &[(LitStr, u128)]) -> TokenStream {
         let (marker, private) = (Ident::new(&marker().to_string(), text.span()), private());
         let number = Literal::u128_unsuffixed(*number);
         quote_spanned!(text.span()=>
+            #[allow(unused_qualifications)]
             const _: () = <crate::#marker::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
     });
     quote!(#(#proofs)*)
@@ -41,7 +42,9 @@ fn databases(names: &[LitStr]) -> TokenStream {
             text.value().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let name = if name.is_empty() { "_empty".to_owned() } else { name };
         let name = Ident::new_raw(&name, text.span());
-        quote_spanned!(text.span()=> const _: () = crate::#marker::databases::#name;)
+        quote_spanned!(text.span()=>
+            #[allow(unused_qualifications)]
+            const _: () = crate::#marker::databases::#name;)
     });
     quote!(#(#proofs)*)
 }

@@ -108,11 +108,10 @@ impl ErrorKind {
 /// An error of the library: what failed on what, the state of the files, and the next step.
 ///
 /// `Display` is the first line alone; [`details`](Self::details),
-/// [`state`](Self::state) and [`hint`](Self::hint) are for a report.
-#[derive(Debug)]
+/// [`state`](Self::state) and [`hint`](Self::hint) are for a report. `Debug`
+/// is that report, which is what a `main` that returns the error prints.
 pub struct Error(Box<Parts>);
 
-#[derive(Debug)]
 struct Parts {
     kind: ErrorKind,
     message: String,
@@ -187,6 +186,19 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        for line in self.0.details.iter().chain(&self.0.state) {
+            write!(f, "\n  {line}")?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n\nhint: {hint}")?;
+        }
+        Ok(())
     }
 }
 

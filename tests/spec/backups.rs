@@ -15,6 +15,15 @@ fn directory_form() -> BackupOptions {
     BackupOptions { compression: Compression::None, ..BackupOptions::default() }
 }
 
+/// Ends the writer also when an assertion fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
     let directory = Directory::new();
@@ -22,13 +31,6 @@ fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
         directory.sql(database, "PRAGMA journal_mode = WAL; CREATE TABLE account(amount); INSERT INTO account VALUES (1000)");
     }
     let stop = AtomicBool::new(false);
-    /// Ends the writer also when an assertion fails.
-    struct Ends<'a>(&'a AtomicBool);
-    impl Drop for Ends<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let manager = BackupManager::new(directory.path());
     std::thread::scope(|scope| {
         scope.spawn(|| {

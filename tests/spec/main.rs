@@ -10,6 +10,7 @@ mod foreign_keys;
 mod history;
 mod manual;
 mod processes;
+mod rebuild;
 mod rehearsal;
 mod running;
 mod write_ahead_logs;

@@ -163,15 +163,15 @@ pub(super) struct Verify {
     #[arg(long, value_name = "ID")]
     pub(super) backup: Option<String>,
     /// Where the backups are [default: `backups` in the data directory]
-    #[arg(long, value_name = "PATH")]
-    pub(super) backup_dir: Option<PathBuf>,
+    #[arg(long = "backup-dir", value_name = "PATH")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListBackups {
     /// Where the backups are [default: `backups` in the data directory]
-    #[arg(long, value_name = "PATH")]
-    pub(super) backup_dir: Option<PathBuf>,
+    #[arg(long = "backup-dir", value_name = "PATH")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -189,8 +189,8 @@ pub(super) struct Backup {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) metadata: Vec<(String, String)>,
     /// Where the backups are [default: `backups` in the data directory]
-    #[arg(long, value_name = "PATH")]
-    pub(super) backup_dir: Option<PathBuf>,
+    #[arg(long = "backup-dir", value_name = "PATH")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -214,8 +214,8 @@ pub(super) struct Restore {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(super) wait: Duration,
     /// Where the backups are [default: `backups` in the data directory]
-    #[arg(long, value_name = "PATH")]
-    pub(super) backup_dir: Option<PathBuf>,
+    #[arg(long = "backup-dir", value_name = "PATH")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -230,8 +230,8 @@ pub(super) struct Prune {
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Where the backups are [default: `backups` in the data directory]
-    #[arg(long, value_name = "PATH")]
-    pub(super) backup_dir: Option<PathBuf>,
+    #[arg(long = "backup-dir", value_name = "PATH")]
+    pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

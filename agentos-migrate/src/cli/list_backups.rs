@@ -16,7 +16,7 @@ pub(super) fn run(
     ui: &Ui,
     arguments: &args::ListBackups,
 ) -> Result<Exit, Error> {
-    show(settings, ui, arguments.backup_dir.as_deref())
+    show(settings, ui, arguments.directory.as_deref())
 }
 
 /// Shows the backups; also what `restore` without an id does.

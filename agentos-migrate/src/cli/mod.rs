@@ -1,6 +1,6 @@
 //! The command line, built from a migrations crate.
 //!
-//! Flags become [`settings::Settings`], a command asks or acts through the
+//! Flags become `settings::Settings`, a command asks or acts through the
 //! public interface of the library, `ui` writes: the answer to standard
 //! output, talk to standard error. One command is one file.
 

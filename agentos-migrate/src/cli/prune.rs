@@ -11,7 +11,7 @@ use super::ui::Ui;
 use crate::error::Error;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Prune) -> Result<Exit, Error> {
-    let manager = settings.backups(arguments.backup_dir.as_deref());
+    let manager = settings.backups(arguments.directory.as_deref());
     let (keep, days) = (arguments.keep, arguments.keep_days);
     let ids = if arguments.dry_run {
         manager.preview_cleanup(keep, days)?

@@ -13,7 +13,7 @@ use crate::backup::{Blobs, RestoreOptions, Verification};
 use crate::error::Error;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Result<Exit, Error> {
-    let directory = arguments.backup_dir.as_deref();
+    let directory = arguments.directory.as_deref();
     let Some(id) = &arguments.id else {
         return list_backups::show(settings, ui, directory);
     };

@@ -22,6 +22,8 @@ pub use self::manual::ManualContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;
 use crate::report::StatementRun;
+use crate::schema::rebuild::{RebuildApi, RebuildReport, TableChanges, rebuild};
+use crate::sqlite::guard::Role;
 use crate::sqlite::member::Member;
 
 /// The handle that a migration works with.
@@ -218,6 +220,50 @@ impl MigrationContext {
             Ok(count)
         })?;
         Ok(count)
+    }
+
+    /// Changes what `ALTER TABLE` cannot, and loses nothing; says how it was done.
+    ///
+    /// Every index, trigger, view and foreign key that concerns the table
+    /// stays; what would be lost is refused, and the table left as it was.
+    ///
+    /// # Errors
+    ///
+    /// A change that has no meaning for this table, rows that the new
+    /// definition does not allow, a proof that fails; a database that the
+    /// migration does not name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agentos_migrate::{MigrationContext, Result};
+    ///
+    /// fn require_titles(ctx: &mut MigrationContext) -> Result<()> {
+    ///     ctx.rebuild_table("conversations", "conversations", |table| {
+    ///         table.set_not_null("title").copy_expr("title", "coalesce(title, '')");
+    ///     })?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn rebuild_table(
+        &mut self,
+        database: &str,
+        table: &str,
+        describe: impl FnOnce(&mut TableChanges),
+    ) -> Result<RebuildReport> {
+        let member = self.member(database)?;
+        let mut changes = TableChanges::new(RebuildApi::V1);
+        describe(&mut changes);
+        let outcome = {
+            let _engine = member.guard.enter(Role::Engine);
+            rebuild(&member.connection, table, &changes)
+        };
+        let report = outcome.map_err(|error| error.detail(format!("database  {database}")))?;
+        self.keep_rebuild(member, &report);
+        for text in &report.notes {
+            self.note(text);
+        }
+        Ok(report)
     }
 
     /// Returns the connection itself, for code that wants one. The same guard holds.

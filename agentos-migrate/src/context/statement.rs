@@ -4,7 +4,7 @@
 //! counted, the transaction is seen to be still open, and a rehearsal keeps
 //! the text.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Statement};
@@ -12,6 +12,7 @@ use rusqlite::{Batch, Statement};
 use super::MigrationContext;
 use crate::error::{Error, ErrorKind};
 use crate::report::StatementRun;
+use crate::schema::rebuild::RebuildReport;
 use crate::sqlite::foreign_keys::quote_identifier;
 use crate::sqlite::guard::{Role, one_line};
 use crate::sqlite::member::Member;
@@ -84,6 +85,24 @@ impl MigrationContext {
             });
         }
         Ok(changed)
+    }
+
+    /// Keeps the statements by which a table was changed, for a rehearsal.
+    pub(super) fn keep_rebuild(&self, member: &Member, report: &RebuildReport) {
+        if !self.records.get() {
+            return;
+        }
+        let mut statements = self.statements.borrow_mut();
+        for sql in &report.statements {
+            // Rows and time are known of the whole only; the copy is what takes it.
+            let (rows, elapsed) = if sql.starts_with("INSERT") {
+                (usize::try_from(report.rows_copied).unwrap_or(usize::MAX), report.elapsed)
+            } else {
+                (0, Duration::ZERO)
+            };
+            let database = member.database.clone();
+            statements.push(StatementRun { database, sql: sql.clone(), rows, elapsed });
+        }
     }
 
     /// Counts the tables from which the statement just compiled may delete through a trigger.

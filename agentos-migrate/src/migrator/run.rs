@@ -27,7 +27,8 @@ use crate::sqlite::vfs::CommitError;
 use crate::status::Status;
 
 /// A run that failed: the error, and what was done before it.
-#[derive(Debug)]
+///
+/// Reads like its error, in `Debug` too.
 pub struct RunFailure {
     /// Why it failed.
     pub error: Error,
@@ -44,6 +45,12 @@ impl From<Error> for RunFailure {
 impl From<RunFailure> for Error {
     fn from(failure: RunFailure) -> Self {
         failure.error
+    }
+}
+
+impl fmt::Debug for RunFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.error, f)
     }
 }
 

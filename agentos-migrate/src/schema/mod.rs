@@ -7,8 +7,6 @@ pub(crate) mod compare;
 mod keywords;
 mod normalise;
 pub(crate) mod read;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the migrator"))]
 pub(crate) mod rebuild;
 mod text;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the migrator"))]
 pub(crate) mod tokens;

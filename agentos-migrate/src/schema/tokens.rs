@@ -96,11 +96,6 @@ pub(crate) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Writes a text as an SQL text.
-pub(crate) fn quote_text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// Removes the quotes of a name or a text.
 fn unquote(quoted: &str) -> String {
     let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();

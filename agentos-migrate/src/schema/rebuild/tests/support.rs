@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use crate::error::Error;
 use crate::schema::normalise::same_statement;
 use crate::schema::rebuild::{RebuildApi, RebuildReport, TableChanges, rebuild, rebuild_as_of};
-use crate::schema::tokens::{quote_name, quote_text};
+use crate::schema::tokens::quote_name;
 
 /// A version of SQLite that has no native way but adding, renaming and dropping columns.
 pub(super) const BEFORE_NATIVE_CONSTRAINTS: i32 = 3_046_000;
@@ -144,4 +144,9 @@ pub(super) fn changes(change: impl FnOnce(&mut TableChanges)) -> TableChanges {
     let mut changes = TableChanges::new(RebuildApi::V1);
     change(&mut changes);
     changes
+}
+
+/// Writes a text as an SQL text.
+fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
