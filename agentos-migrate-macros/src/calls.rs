@@ -64,6 +64,8 @@ const METHODS: &[Method] = &[
     asks("savepoint", 2),
     asks("db_path", 1),
     asks("vacuum", 1),
+    asks("commit", 1),
+    asks("rollback", 1),
 ];
 
 /// Looks at every call in the tokens; `databases` are those that the migration names.
@@ -73,9 +75,8 @@ pub(crate) fn check(tokens: TokenStream, databases: &[String]) -> Vec<Finding> {
     for (index, token) in tokens.iter().enumerate() {
         let TokenTree::Group(group) = token else { continue };
         if group.delimiter() == Delimiter::Parenthesis
-            && index >= 2
-            && let (TokenTree::Punct(dot), TokenTree::Ident(name)) =
-                (&tokens[index - 2], &tokens[index - 1])
+            && let [.., TokenTree::Punct(dot), TokenTree::Ident(name)] =
+                without_generics(&tokens[..index])
         {
             let method = METHODS.iter().find(|method| dot.as_char() == '.' && name == method.name);
             if let Some(method) = method {
@@ -85,6 +86,28 @@ pub(crate) fn check(tokens: TokenStream, databases: &[String]) -> Vec<Finding> {
         findings.extend(check(group.stream(), databases));
     }
     findings
+}
+
+/// Cuts `::<…>` off the end.
+fn without_generics(tokens: &[TokenTree]) -> &[TokenTree] {
+    let is = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().rev() {
+        if is(token, '>') {
+            depth += 1;
+        } else if is(token, '<') {
+            depth = depth.saturating_sub(1);
+        }
+        if depth == 0 {
+            // The loop stops at once where nothing is generic.
+            let is_turbofish = is(token, '<')
+                && index >= 2
+                && is(&tokens[index - 1], ':')
+                && is(&tokens[index - 2], ':');
+            return if is_turbofish { &tokens[..index - 2] } else { tokens };
+        }
+    }
+    tokens
 }
 
 impl Method {

@@ -111,7 +111,10 @@ const OTHER_DATABASE: &str =
 /// Says what is wrong and where.
 fn explain(text: &str, error: Error) -> String {
     let (what, place) = match error {
-        Error::ParserError(what, place) => (what.to_string(), place),
+        // SQLite's own words; the parser calls the end a token without a text.
+        Error::ParserError(what, place) => {
+            (what.to_string().replace("near \"\": syntax error", "incomplete input"), place)
+        }
         Error::UnrecognizedToken(place) => ("unrecognized token".to_owned(), place),
         Error::UnterminatedLiteral(place) => ("a string is not closed".to_owned(), place),
         Error::UnterminatedBracket(place) => ("a bracket is not closed".to_owned(), place),

@@ -1,0 +1,23 @@
+//! What the compiler refuses: one file in `ui/` for each mistake, with the compiler's words beside it.
+
+use std::path::Path;
+
+#[test]
+fn what_the_compiler_refuses() {
+    copy_fixtures();
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("ui/*.rs");
+}
+
+/// SQL files and lock files are named from the crate's root; the cases belong to a crate that trybuild makes.
+fn copy_fixtures() {
+    let target =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
+    let to = target.join("tests/trybuild").join(env!("CARGO_PKG_NAME")).join("fixtures");
+    std::fs::create_dir_all(&to).expect("the folder is made");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fixtures");
+    for entry in std::fs::read_dir(from).expect("the fixtures are listed") {
+        let entry = entry.expect("a fixture is read");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a fixture is copied");
+    }
+}

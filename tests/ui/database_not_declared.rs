@@ -1,0 +1,12 @@
+//! A database that `migrations!` does not declare.
+
+use agentos_migrate::{MigrationContext, Result, migration};
+
+agentos_migrate::migrations! { databases: [conversations, rules] }
+
+#[migration(version = "0002", databases = ["conversatons"])]
+pub fn add_tags(_ctx: &mut MigrationContext) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}
