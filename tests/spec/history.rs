@@ -1,6 +1,6 @@
 //! The history: tables as documented, an event for everything that happened.
 
-use agentos_migrate::{EventKind, Options, Target};
+use agentos_migrate::{BackupPolicy, EventKind, Force, Options, Target};
 
 use crate::support::{Directory, migrator, sql, three};
 
@@ -66,4 +66,32 @@ fn notes_of_a_migration_are_kept() {
     let migrator = migrator(&directory, set);
     migrator.upgrade(&Target::Latest).expect("upgrades");
     assert_eq!(migrator.history().expect("asks")[0].note.as_deref(), Some("mended 3 rows"));
+}
+
+#[test]
+fn a_forced_run_that_fails_leaves_the_migration_applied() {
+    let directory = Directory::new();
+    migrator(&directory, three()).upgrade(&Target::Latest).expect("upgrades");
+    directory
+        .sql("migrations", "UPDATE migration_history SET checksum = 'x' WHERE version = '0001'");
+    let options = Options::default().backup(BackupPolicy::Skip).force(Force::Yes);
+    let forced = migrator(&directory, three()).with_options(options);
+    forced.upgrade(&Target::Latest).expect_err("the table is there");
+    let row = "SELECT success FROM migration_history WHERE version = '0001'";
+    assert_eq!(directory.ask("migrations", row), "1");
+    let last = "SELECT kind FROM migration_events ORDER BY id DESC LIMIT 1";
+    assert_eq!(directory.ask("migrations", last), "failed");
+}
+
+#[test]
+fn a_history_table_with_other_columns_beside_ours_is_written_by_name() {
+    let directory = Directory::new();
+    directory.sql(
+        "migrations",
+        "CREATE TABLE migration_history (note TEXT, name TEXT, version TEXT PRIMARY KEY,
+            applied_at TEXT, checksum TEXT, success INTEGER, execution_time_ms REAL, error_message TEXT)",
+    );
+    migrator(&directory, three()).upgrade(&Target::Latest).expect("upgrades");
+    let row = "SELECT version FROM migration_history WHERE name = 'step_0001' AND success = 1";
+    assert_eq!(directory.ask("migrations", row), "0001");
 }

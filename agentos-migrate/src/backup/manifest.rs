@@ -24,7 +24,7 @@ pub(super) const MANIFEST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub struct Manifest {
     /// The id under which it was made.
     pub backup_id: String,
-    /// When it was made: UTC, `YYYY-MM-DDTHH:MM:SS.ffffff`.
+    /// When it was made: UTC, `YYYY-MM-DDTHH:MM:SS.ffffffZ`; the Python tool wrote no `Z`.
     pub created_at: String,
     /// The version of the program that made it.
     #[serde(default)]

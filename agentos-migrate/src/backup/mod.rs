@@ -3,7 +3,7 @@
 //! A backup is written under a temporary name, synced, verified and renamed;
 //! it is never changed afterwards. A restore builds the whole new tree beside
 //! the data, writes down what it is going to do, and then only renames.
-//! docs/format.md is normative, docs/adr/0007 argues the forms.
+//! docs/format.md is normative, docs/adr/0004 argues the forms.
 
 mod archive;
 mod catalog;

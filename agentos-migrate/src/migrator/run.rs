@@ -257,8 +257,10 @@ impl Migrator {
         connection.busy_timeout(self.options.wait).map_err(failed)?;
         let transaction = connection.transaction().map_err(failed)?;
         history_table::create(&transaction).map_err(failed)?;
-        // A revert that failed leaves the migration applied.
-        if result.upgrades() {
+        // A revert or a forced re-run that failed leaves the migration applied.
+        if result.upgrades()
+            && !history_table::is_applied(&transaction, &result.version).map_err(failed)?
+        {
             history_table::write_row(&transaction, &applied_of(result)).map_err(failed)?;
         }
         let event = Event {
@@ -355,6 +357,7 @@ impl Run<'_> {
             Err(CommitError::RolledBack(error)) => Err(error),
             Err(CommitError::DurabilityUnknown(error)) => {
                 self.report.committed(steps.len());
+                self.session.leave_journal_modes();
                 Err(error)
             }
         }

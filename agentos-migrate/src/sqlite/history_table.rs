@@ -116,8 +116,7 @@ pub(crate) struct Entry {
 /// event log keeps what it said.
 pub(crate) fn write(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
     let mut remove = connection.prepare("DELETE FROM migration_history WHERE version = ?1")?;
-    let mut insert =
-        connection.prepare("INSERT INTO migration_history VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut insert = connection.prepare(&insert_sql(""))?;
     let mut append = connection.prepare(APPEND)?;
     for Entry { version, row, event } in entries {
         remove.execute([version])?;
@@ -167,9 +166,24 @@ pub(crate) fn append(connection: &Connection, event: &Event) -> rusqlite::Result
     Ok(())
 }
 
+/// By name: a table that another tool made may have its columns in another order, and more of them.
+fn insert_sql(conflict: &str) -> String {
+    let names = COLUMNS.join(", ");
+    format!(
+        "INSERT {conflict} INTO migration_history ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    )
+}
+
+/// Returns whether the history has a migration as applied.
+pub(crate) fn is_applied(connection: &Connection, version: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM migration_history WHERE version = ?1 AND success = 1")?
+        .exists([version])
+}
+
 /// Writes one row of the history, without an event.
 pub(crate) fn write_row(connection: &Connection, row: &AppliedMigration) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO migration_history VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = insert_sql("OR REPLACE");
     let AppliedMigration {
         version,
         name,
@@ -180,7 +194,7 @@ pub(crate) fn write_row(connection: &Connection, row: &AppliedMigration) -> rusq
         error_message,
     } = row;
     connection.execute(
-        sql,
+        &sql,
         params![version, name, applied_at, checksum, success, execution_time_ms, error_message],
     )?;
     Ok(())

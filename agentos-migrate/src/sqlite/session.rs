@@ -202,6 +202,14 @@ impl Session {
         roll_back_all(self.members.iter().chain(&self.history));
     }
 
+    /// Leaves WAL files in rollback-journal mode, for the next run to switch back.
+    ///
+    /// After a commit whose durability is unknown: a switch opens the files,
+    /// and that removes journals which a power loss would still need.
+    pub(crate) fn leave_journal_modes(&mut self) {
+        self.to_wal.clear();
+    }
+
     /// Closes the files: what is not committed is rolled back, journal modes return.
     pub(crate) fn close(mut self) -> Result<(), Error> {
         self.roll_back();
