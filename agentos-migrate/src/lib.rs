@@ -1,4 +1,39 @@
 //! Schema migrations for programs whose data lives in several SQLite files.
+//!
+//! Migrations are functions. [`migrations!`] declares the databases, and
+//! makes `registry()`, which collects every [`migration`] of the crate;
+//! [`Migrator`] brings a data directory to the newest version, all files
+//! together or none.
+//!
+//! - What a migration may do: [`MigrationContext`].
+//! - What would happen, before it does: [`Migrator::status`],
+//!   [`Migrator::plan`], [`Migrator::rehearse`].
+//! - Backups and the way back: [`BackupManager`].
+//! - Tables changed beyond `ALTER TABLE`: [`MigrationContext::rebuild_table`].
+//! - Tests of a set: [`testing`].
+//! - The command line, with the feature `cli`: `cli::main`.
+//!
+//! # Transactions
+//!
+//! Each database has its own connection, on which its file is `main`. A
+//! migration's changes of all databases, its row in the history and each
+//! database's own record commit as one, by one of SQLite's super-journals
+//! (<https://sqlite.org/atomiccommit.html#_multi_file_commit>). WAL files are
+//! taken into rollback-journal mode for the run and back.
+//!
+//! # Foreign keys
+//!
+//! They are off while a migration runs, so that a table can be made anew, and
+//! checked before the commit: a violation that was not there before stops it.
+//!
+//! # Features
+//!
+//! - `bundled`: compiles SQLite in.
+//! - `cli`: the command line.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 // Generated code names this crate by its absolute path, also inside it.
 extern crate self as agentos_migrate;
@@ -13,7 +48,6 @@ mod event;
 mod hash;
 mod history;
 mod info;
-#[cfg(feature = "cli")]
 mod lock_file;
 mod migration;
 mod migrator;
@@ -23,6 +57,7 @@ mod report;
 mod schema;
 mod sqlite;
 mod status;
+pub mod testing;
 mod version;
 
 #[doc(hidden)]

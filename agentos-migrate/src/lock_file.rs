@@ -5,6 +5,10 @@
 use crate::migration::Migration;
 
 /// Returns the text with a line for every migration, by version; the head stays.
+#[cfg_attr(
+    not(any(test, feature = "cli")),
+    expect(dead_code, reason = "the command line writes it")
+)]
 pub(crate) fn with_all(text: &str, migrations: &[Migration]) -> String {
     let head =
         text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));

@@ -34,6 +34,7 @@ struct Set {
 pub(crate) struct Declared {
     pub(crate) manifest_dir: &'static str,
     pub(crate) lock_path: Option<&'static str>,
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the command line writes there"))]
     pub(crate) dir: Option<&'static str>,
 }
 

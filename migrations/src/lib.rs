@@ -5,3 +5,12 @@ agentos_migrate::migrations! {
     lock: "migrations.lock",
     dir: "src/versions",
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
+        // The baseline's tables are the application's; its downgrade leaves them.
+        agentos_migrate::testing::check_keeping(&super::registry(), &["0001"])
+    }
+}

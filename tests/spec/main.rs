@@ -13,6 +13,8 @@ mod processes;
 mod rebuild;
 mod rehearsal;
 mod running;
+mod structure;
+mod testing;
 mod write_ahead_logs;
 
 agentos_migrate::migrations! {

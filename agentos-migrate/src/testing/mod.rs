@@ -1,0 +1,128 @@
+//! For the tests of a migrations crate: a check of the whole set, and a
+//! directory that stands at any version.
+//!
+//! Works on real files in a temporary directory, through the same engine as
+//! the program. Never touches a directory of the caller's.
+//!
+//! ```
+//! # use agentos_migrate::{Migration, Registry};
+//! # fn registry() -> Registry {
+//! #     let first = Migration::new("0001", &["notes"], |ctx| {
+//! #         ctx.execute("notes", "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)", [])?;
+//! #         Ok(())
+//! #     });
+//! #     let second = Migration::new("0002", &["notes"], |ctx| {
+//! #         ctx.execute("notes", "UPDATE note SET body = trim(body)", [])?;
+//! #         Ok(())
+//! #     });
+//! #     Registry::new(&["notes"], vec![first, second])
+//! # }
+//! use agentos_migrate::testing::{self, Harness};
+//!
+//! // The whole set.
+//! testing::check(&registry())?;
+//!
+//! // One migration, with rows that stood before it.
+//! let notes = Harness::at(registry(), "0001")?;
+//! notes.connection("notes")?.execute("INSERT INTO note (body) VALUES (' a ')", [])?;
+//! notes.migrate_to("0002")?;
+//! let body: String =
+//!     notes.connection("notes")?.query_row("SELECT body FROM note", [], |row| row.get(0))?;
+//! assert_eq!(body, "a");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod check;
+mod seed;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+pub use self::check::{check, check_keeping};
+use crate::error::{Error, ErrorKind};
+use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
+use crate::plan::Target;
+use crate::registry::Registry;
+use crate::report::Report;
+use crate::sqlite::failure::{io_on_file, on_file};
+use crate::version::{InvalidVersion, Version};
+
+/// A data directory at some version, gone when dropped.
+pub struct Harness {
+    migrator: Migrator,
+    directory: tempfile::TempDir,
+}
+
+impl Harness {
+    /// Builds an empty directory up to a version.
+    ///
+    /// # Errors
+    ///
+    /// A version that the set does not hold; what a migration meets.
+    pub fn at(registry: Registry, version: &str) -> Result<Self, Error> {
+        let harness = Self::empty(registry)?;
+        harness.migrate_to(version)?;
+        Ok(harness)
+    }
+
+    /// Makes a directory without any file.
+    ///
+    /// # Errors
+    ///
+    /// A temporary directory that cannot be made.
+    pub fn empty(registry: Registry) -> Result<Self, Error> {
+        let directory = tempfile::tempdir()
+            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+        let options = Options::default().backup(BackupPolicy::Skip);
+        let migrator = Migrator::new(registry, directory.path()).with_options(options);
+        Ok(Self { migrator, directory })
+    }
+
+    /// Upgrades to a version, or downgrades if it is below what is applied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Migrator::upgrade`] and [`Migrator::downgrade`].
+    pub fn migrate_to(&self, version: &str) -> Result<Report, RunFailure> {
+        let version: Version = version.parse().map_err(|error: InvalidVersion| {
+            Error::new(ErrorKind::Usage, error.to_string()).in_state("nothing was changed")
+        })?;
+        let current = self.migrator.status()?.current_version;
+        let current = current.and_then(|text| text.parse::<Version>().ok());
+        if current.is_some_and(|current| current > version) {
+            self.migrator.downgrade(&version)
+        } else {
+            self.migrator.upgrade(&Target::Version(version))
+        }
+    }
+
+    /// Returns the migrator of the directory, for everything else.
+    pub fn migrator(&self) -> &Migrator {
+        &self.migrator
+    }
+
+    /// Returns the data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Opens one database, with foreign keys on, as a program would.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be opened; a database that the set does not declare.
+    pub fn connection(&self, database: &str) -> Result<Connection, Error> {
+        if !self.migrator.registry().databases().contains(&database) {
+            let text = format!("`{database}` is not a database of this set");
+            return Err(Error::new(ErrorKind::Usage, text).in_state("nothing was changed"));
+        }
+        let path = self.directory.path().join(format!("{database}.db"));
+        let open = || {
+            let connection = Connection::open(&path)?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            Ok(connection)
+        };
+        open().map_err(|error| on_file(error, "open", &path))
+    }
+}
