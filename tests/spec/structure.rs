@@ -1,0 +1,109 @@
+//! The shape of the repository: layers, documents that agree with the code,
+//! files of a size that one can read.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("in the workspace")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).expect("reads")
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("reads") {
+        let path = entry.expect("reads").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Returns the library's files with their text, without the part that is tests.
+fn library(under: &str) -> Vec<(PathBuf, String)> {
+    let path = root().join("agentos-migrate/src").join(under);
+    let mut files = Vec::new();
+    if path.is_dir() {
+        sources(&path, &mut files);
+    } else {
+        files.push(path);
+    }
+    files.retain(|path| {
+        !["tests.rs", "crash.rs", "tests"]
+            .iter()
+            .any(|tests| path.iter().any(|part| part == *tests))
+    });
+    let without_tests = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("reads");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+        (path, code)
+    };
+    files.into_iter().map(without_tests).collect()
+}
+
+#[track_caller]
+fn none_names(modules: &[&str], forbidden: &[&str]) {
+    for (path, text) in modules.iter().flat_map(|module| library(module)) {
+        for word in forbidden {
+            assert!(!text.contains(word), "{} names `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn decisions_know_no_database_no_file_and_no_clock() {
+    none_names(
+        &["plan", "status.rs", "history.rs", "version.rs", "checksum.rs", "info.rs"],
+        &["rusqlite", "std::fs", "Utc::now", "SystemTime", "Instant", "crate::sqlite"],
+    );
+}
+
+#[test]
+fn what_speaks_to_sqlite_knows_no_migrator_and_no_command_line() {
+    none_names(
+        &["sqlite", "schema"],
+        &["crate::migrator", "crate::cli", "crate::context", "crate::backup"],
+    );
+    none_names(&["backup"], &["crate::migrator", "crate::cli", "crate::context"]);
+    none_names(&["context", "migrator"], &["crate::cli"]);
+}
+
+#[test]
+fn the_library_neither_prints_nor_exits() {
+    let mut modules = vec!["backup", "context", "migrator", "plan", "schema", "sqlite", "testing"];
+    modules.extend(["registry.rs", "status.rs", "history.rs", "lock_file.rs"]);
+    none_names(&modules, &["println!", "eprintln!", "process::exit"]);
+}
+
+#[test]
+fn the_program_of_the_readme_is_the_example() {
+    let readme = read("README.md");
+    let program = readme.split("```rust,no_run\n").nth(1).expect("a program");
+    let program = program.split("```").next().expect("an end");
+    assert_eq!(program, read("examples/quickstart.rs"));
+    assert!(program.lines().count() <= 25);
+}
+
+#[test]
+fn documents_are_short_and_there() {
+    for (document, lines) in [("README.md", 150), ("ARCHITECTURE.md", 150), ("CONTRIBUTING.md", 80)]
+    {
+        assert!(read(document).lines().count() <= lines, "{document} is too long");
+    }
+    assert!(read("CHANGELOG.md").contains("## [Unreleased]"));
+    assert!(read("docs/format.md").contains("migration_history"));
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for target in read(document).split("](").skip(1) {
+            let target = target.split([')', '#']).next().unwrap_or_default();
+            let is_here = target.is_empty() || target.contains("://");
+            assert!(is_here || root().join(target).exists(), "{document}: {target}");
+        }
+    }
+}
