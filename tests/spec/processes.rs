@@ -1,6 +1,6 @@
 //! Processes: one run at a time, a run that is killed leaves no mixture, a run that is asked to stop rolls back.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::command::{command, run, said};
@@ -133,9 +133,58 @@ fn a_run_that_is_asked_to_stop_rolls_back_or_is_done() {
     let child = start(&directory, &["upgrade", "--no-backup"]);
     std::thread::sleep(Duration::from_millis(5));
     let process = child.id().to_string();
-    std::process::Command::new("kill").args(["-INT", &process]).status().expect("sends");
+    Command::new("kill").args(["-INT", &process]).status().expect("sends");
     let said = said(child.wait_with_output().expect("ends"));
     assert!([0, 1, -1].contains(&said.code), "{} {}", said.code, said.err);
     assert_eq!(run(directory.path(), &["upgrade", "--no-backup"]).code, 0);
     assert_eq!(run(directory.path(), &["verify"]).code, 0);
+}
+
+/// A limit on the size of a file stands for a disk that fills up: the write that crosses it fails.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_in_the_middle_leaves_every_file_as_it_was() {
+    let mut failures = 0;
+    for blocks in [0, 8, 24, 64, 128, 256, 3136, 3144, 3160, 3200, 3300, 9000] {
+        let directory = agentos::directory("agentos-v0");
+        let first = run(directory.path(), &["upgrade", "--target", "0002", "--no-backup"]);
+        assert_eq!(first.code, 0, "{}", first.err);
+        let state = || {
+            let mut files = directory.contents();
+            // The failure is recorded where there is room; a WAL file's header and side files may differ.
+            files.retain(|path, _| {
+                let name = path.file_name().expect("a file").to_string_lossy();
+                !name.starts_with("migrations.db") && !name.starts_with("intent_log.db")
+            });
+            files
+        };
+        let log = "SELECT count(*) || group_concat(sql) FROM intent_log, sqlite_schema";
+        let (before, rows) = (state(), directory.ask("intent_log", log));
+        let program = command(directory.path(), &["upgrade", "--no-backup"]);
+        let limited = Command::new("sh")
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .output()
+            .expect("runs");
+        let limited = said(limited);
+        if limited.code != 0 {
+            failures += 1;
+            assert!(matches!(limited.code, 1 | 3), "{blocks}: {}", limited.err);
+            assert!(limited.err.contains("error: "), "{blocks}: {}", limited.err);
+            // Opened, as a limit, other than a full disk, also stops a rollback.
+            for database in ["audit", "context", "conversations", "rules"] {
+                directory.ask(database, "SELECT count(*) FROM sqlite_schema");
+            }
+            let after = state();
+            let differing: Vec<_> =
+                after.iter().filter(|one| before.get(one.0) != Some(one.1)).collect();
+            assert_eq!(after, before, "{blocks}: {differing:?} {}", limited.err);
+            assert_eq!(directory.ask("intent_log", log), rows, "{blocks}: {}", limited.err);
+        }
+        let upgrade = run(directory.path(), &["upgrade", "--no-backup"]);
+        assert_eq!(upgrade.code, 0, "{blocks}: {}", upgrade.err);
+        assert_eq!(run(directory.path(), &["verify"]).code, 0);
+    }
+    assert!(failures >= 3, "the limits were too wide to show anything");
 }

@@ -21,6 +21,7 @@ use crate::sqlite::failure::on_file;
 use crate::sqlite::foreign_keys::{self, Violations};
 use crate::sqlite::guard::Role;
 use crate::sqlite::history_table;
+use crate::sqlite::orphans;
 use crate::sqlite::schema_version::Versions;
 use crate::sqlite::session::{self, Opening, Session};
 use crate::sqlite::vfs::CommitError;
@@ -96,14 +97,23 @@ impl Migrator {
         let ground = self.inspect(&plan)?;
         let backup_id = self.back_up(&plan, &ground)?;
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
-        if outcome.is_ok() {
-            self.clean_backups()?;
-        } else {
-            // A commit that failed may leave its super-journal.
-            crate::sqlite::orphans::clean(&self.data_dir)?;
-        }
+        let outcome = match outcome {
+            Ok(report) => self.clean_backups().map(|()| report).map_err(Into::into),
+            Err(failure) => Err(self.clean_after(failure)),
+        };
         drop(lock);
         outcome
+    }
+
+    /// Rolls back what a failed commit left, as far as that is possible now.
+    fn clean_after(&self, mut failure: RunFailure) -> RunFailure {
+        if let Err(error) = orphans::clean(&self.data_dir) {
+            failure.error = failure
+                .error
+                .detail(format!("it can't be rolled back yet: {error}"))
+                .in_state("nothing of it is committed: SQLite rolls the files back when they are opened, as long as no `-journal` and no `-mj` file is deleted");
+        }
+        failure
     }
 
     /// Decides without a lock. A file that is busy means that somebody is at work: then wait for the lock.
