@@ -212,6 +212,19 @@ fn a_file_that_is_no_database_is_refused_unchanged() {
 }
 
 #[test]
+fn a_file_that_may_not_be_written_is_named_before_anything_runs() {
+    let directory = Directory::new();
+    directory.sql("rules", "CREATE TABLE kept (id INTEGER)");
+    let path = directory.file("rules.db");
+    let mut mode = std::fs::metadata(&path).expect("is there").permissions();
+    mode.set_readonly(true);
+    std::fs::set_permissions(&path, mode).expect("sets");
+    let before = directory.contents();
+    refused(&directory, ErrorKind::PermissionDenied, "rules.db is write-protected");
+    assert_eq!(directory.contents(), before);
+}
+
+#[test]
 fn a_corrupt_page_stops_the_migration_that_meets_it() {
     let directory = Directory::new();
     directory.sql("chat", "CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 4000)
