@@ -149,22 +149,47 @@ fn after_a_restore_history_and_schema_agree() {
     assert_eq!(migrator.upgrade(&Target::Latest).expect("upgrades").results.len(), 2);
 }
 
+fn only(database: &str) -> RestoreOptions {
+    RestoreOptions { databases: vec![database.to_owned()], ..RestoreOptions::default() }
+}
+
 #[test]
 fn a_single_database_comes_back_and_its_migrations_are_pending_again() {
+    let directory = Directory::new();
+    let migrator = migrator(&directory, three().into_iter().take(2).collect());
+    let manager = BackupManager::new(directory.path());
+    migrator.upgrade(&Target::Version("0001".parse().expect("a version"))).expect("upgrades");
+    directory.sql("rules", "CREATE TABLE unrelated (id INTEGER)");
+    let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    migrator.upgrade(&Target::Latest).expect("upgrades");
+    let report = manager.restore_backup(&id, &only("rules")).expect("restores");
+    assert_eq!(
+        (report.databases, report.to_run_again),
+        (vec!["rules".to_owned()], vec!["0002".to_owned()])
+    );
+    assert_eq!(migrator.upgrade(&Target::Latest).expect("runs again").results.len(), 1);
+}
+
+#[test]
+fn a_single_database_that_shares_a_migration_with_another_is_refused() {
     let directory = Directory::new();
     let migrator = migrator(&directory, three());
     let manager = BackupManager::new(directory.path());
     migrator.upgrade(&Target::Version("0002".parse().expect("a version"))).expect("upgrades");
     let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
     migrator.upgrade(&Target::Latest).expect("upgrades");
-    let options =
-        RestoreOptions { databases: vec!["chat".to_owned()], ..RestoreOptions::default() };
-    let report = manager.restore_backup(&id, &options).expect("restores");
-    assert_eq!(
-        (report.databases, report.to_run_again),
-        (vec!["chat".to_owned()], vec!["0003".to_owned()])
-    );
-    assert_eq!(migrator.status().expect("asks").pending_count, 1);
+    let before = directory.contents();
+    for database in ["chat", "rules", "migrations"] {
+        let error = manager.restore_backup(&id, &only(database)).expect_err("0003 is on both");
+        assert_eq!(error.kind(), ErrorKind::Usage, "{database}: {error:?}");
+        assert_eq!(directory.contents(), before);
+    }
+    let both = RestoreOptions {
+        databases: vec!["chat".to_owned(), "rules".to_owned()],
+        ..RestoreOptions::default()
+    };
+    assert_eq!(manager.restore_backup(&id, &both).expect("restores").to_run_again, ["0003"]);
+    assert_eq!(migrator.upgrade(&Target::Latest).expect("runs again").results.len(), 1);
 }
 
 #[test]

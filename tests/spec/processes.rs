@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::command::{command, run, said};
+use crate::support::command::{Said, command, run, said};
 use crate::support::{Directory, agentos};
 
 fn start(directory: &Directory, arguments: &[&str]) -> Child {
@@ -160,14 +160,7 @@ fn a_disk_that_is_full_in_the_middle_leaves_every_file_as_it_was() {
         };
         let log = "SELECT count(*) || group_concat(sql) FROM intent_log, sqlite_schema";
         let (before, rows) = (state(), directory.ask("intent_log", log));
-        let program = command(directory.path(), &["upgrade", "--no-backup"]);
-        let limited = Command::new("sh")
-            .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
-            .arg(program.get_program())
-            .args(program.get_args())
-            .output()
-            .expect("runs");
-        let limited = said(limited);
+        let limited = upgrade_with_files_up_to(blocks, &directory);
         if limited.code != 0 {
             failures += 1;
             assert!(matches!(limited.code, 1 | 3), "{blocks}: {}", limited.err);
@@ -182,6 +175,32 @@ fn a_disk_that_is_full_in_the_middle_leaves_every_file_as_it_was() {
             assert_eq!(after, before, "{blocks}: {differing:?} {}", limited.err);
             assert_eq!(directory.ask("intent_log", log), rows, "{blocks}: {}", limited.err);
         }
+        let upgrade = run(directory.path(), &["upgrade", "--no-backup"]);
+        assert_eq!(upgrade.code, 0, "{blocks}: {}", upgrade.err);
+        assert_eq!(run(directory.path(), &["verify"]).code, 0);
+    }
+    assert!(failures >= 3, "the limits were too wide to show anything");
+}
+
+#[cfg(unix)]
+fn upgrade_with_files_up_to(blocks: u32, directory: &Directory) -> Said {
+    let program = command(directory.path(), &["upgrade", "--no-backup"]);
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let limited = Command::new("sh")
+        .args(["-c", &limit])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .output();
+    said(limited.expect("runs"))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_directory_on_a_full_disk_can_be_used_when_there_is_room() {
+    let mut failures = 0;
+    for blocks in [0, 1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128] {
+        let directory = Directory::new();
+        failures += usize::from(upgrade_with_files_up_to(blocks, &directory).code != 0);
         let upgrade = run(directory.path(), &["upgrade", "--no-backup"]);
         assert_eq!(upgrade.code, 0, "{blocks}: {}", upgrade.err);
         assert_eq!(run(directory.path(), &["verify"]).code, 0);

@@ -174,10 +174,15 @@ pub(super) fn unpack(
         }
         let mut file = files::create_file(&file_path)?;
         let mut hasher = Hasher::default();
-        files::copy(reader, &mut file, &file_path, &mut |chunk| {
+        let mut reader = Decoded { reader, fault: None };
+        let copied = files::copy(&mut reader, &mut file, &file_path, &mut |chunk| {
             hasher.update(chunk);
             verified.as_mut().map_or(Ok(()), |meter| meter.add(chunk.len() as u64))
-        })?;
+        });
+        if let Some(fault) = reader.fault {
+            return Err(damaged(path, format!("{stored}: {fault}")));
+        }
+        copied?;
         let found = hasher.finish().to_string();
         if verified.is_some() && !found.eq_ignore_ascii_case(expected) {
             wrong.push(format!("{stored}: stored {expected}, found {found}"));
@@ -233,6 +238,25 @@ fn each_entry(
         }
     }
     Ok(())
+}
+
+/// Tells what the decoder refuses from what the operating system can't read.
+struct Decoded<'a> {
+    reader: &'a mut dyn Read,
+    fault: Option<String>,
+}
+
+impl Read for Decoded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let outcome = self.reader.read(buffer);
+        if let Err(error) = &outcome
+            && error.raw_os_error().is_none()
+            && error.kind() != std::io::ErrorKind::Interrupted
+        {
+            self.fault = Some(error.to_string());
+        }
+        outcome
+    }
 }
 
 /// Makes an error of an archive that can't be trusted.

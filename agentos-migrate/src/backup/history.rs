@@ -15,7 +15,7 @@ use super::place::Place;
 use super::restore::TRACKING;
 use super::snapshot::refused;
 use super::{files, paths, verify};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::sqlite::{history_table, reading, schema_version};
 
@@ -77,6 +77,59 @@ fn lost_versions(
         }
     }
     Ok(lost)
+}
+
+/// Refuses single databases whose migrations other databases share: history and schema would differ.
+///
+/// Only what this restore would bring about counts; what differs already is not its matter.
+pub(super) fn refuse_torn(
+    place: &Place,
+    backup_id: &str,
+    stage: &Path,
+    entries: &BTreeSet<String>,
+) -> Result<(), Error> {
+    let before = applied(&place.data_dir.join(TRACKING))?;
+    let after = applied(&stage.join(TRACKING))?;
+    let mut torn = Vec::new();
+    let listed = std::fs::read_dir(&place.data_dir)
+        .map_err(|error| files::failed("read", &place.data_dir, error))?;
+    for name in listed.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        if !name.ends_with(paths::DATABASE_ENDING) || name == TRACKING {
+            continue;
+        }
+        let is_restored = entries.contains(&name);
+        let path = if is_restored { stage.join(&name) } else { place.data_dir.join(&name) };
+        let Ok(Some(connection)) = reading::open(&path) else { continue };
+        let recorded = schema_version::recorded(&connection, &place.schema_version_table)
+            .map_err(|error| refused("read", &path, error))?;
+        for version in recorded.iter().filter(|version| !after.contains(*version)) {
+            if is_restored {
+                torn.push(format!("the backup's {name} has {version}, which is not applied now"));
+            } else if before.contains(version) {
+                torn.push(format!("{name} has {version}, which would have to run again"));
+            }
+        }
+    }
+    if torn.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(
+        ErrorKind::Usage,
+        "these databases alone would not agree with the others and the history",
+    );
+    Err(torn.into_iter().fold(error, Error::detail)
+        .in_state("nothing was changed")
+        .with_hint(format!(
+            "restore them together, with one `--database NAME` each, or everything: `restore {backup_id}`"
+        )))
+}
+
+/// Returns the versions that a history has as applied.
+fn applied(path: &Path) -> Result<BTreeSet<String>, Error> {
+    let Some(connection) = reading::open(path)? else { return Ok(BTreeSet::new()) };
+    let history = history_table::read(&connection).map_err(|error| refused("read", path, error))?;
+    let applied = history.rows().filter(|(_, row)| row.success);
+    Ok(applied.map(|(version, _)| version.to_string()).collect())
 }
 
 fn note(

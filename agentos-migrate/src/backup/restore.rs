@@ -64,6 +64,9 @@ pub(super) fn restore(
     let mut entries = lay_out(&manifest, &unpacked, &stage, &wanted)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
+    if !options.databases.is_empty() {
+        history::refuse_torn(place, &manifest.backup_id, &stage, &entries)?;
+    }
     files::remove_tree(&unpacked)?;
     let held = Held::take(place, &entries)?;
     let replaced = swap::commit(&place.data_dir, id, entries.iter().cloned().collect())?;

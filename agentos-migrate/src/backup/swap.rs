@@ -111,15 +111,17 @@ fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
         // a live one beside a staged one is still the old one.
         let is_removal = !is_there(&staged);
         let was_put = is_removal && is_there(&live) && is_there(&replaced);
-        if is_there(&live) && !is_there(&replaced) && (!is_removal || removes(entry, &new)) {
-            files::rename(&live, &replaced)?;
+        // A live one beside both was made by a program after the interruption: it is kept too.
+        let is_old = is_there(&live) && (is_there(&staged) || !is_there(&replaced));
+        if is_old && (!is_removal || removes(entry, &new)) {
+            set_aside(&live, &old, entry)?;
         }
         if !was_put {
             // A write-ahead log or journal of the old file would be taken for one of the new.
             for ending in paths::SIDE_FILE_ENDINGS {
                 let side_file = data_dir.join(format!("{entry}{ending}"));
                 if (is_there(&staged) || removes(entry, &new)) && is_there(&side_file) {
-                    files::rename(&side_file, &old.join(format!("{entry}{ending}")))?;
+                    set_aside(&side_file, &old, &format!("{entry}{ending}"))?;
                 }
             }
         }
@@ -134,7 +136,42 @@ fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     files::remove_tree(&new)
 }
 
+/// Moves a file to the replaced ones, under a name that is free: `rules.db`, `rules.db.2`, ….
+fn set_aside(live: &Path, old: &Path, name: &str) -> Result<(), Error> {
+    let numbered = (2_u32..).map(|number| old.join(format!("{name}.{number}")));
+    let free = std::iter::once(old.join(name))
+        .chain(numbered)
+        .find(|path| path.symlink_metadata().is_err())
+        .expect("some number is free");
+    files::rename(live, &free)
+}
+
 /// Whether an entry is only removed: then its name is marked in the staged tree.
 fn removes(entry: &str, new: &Path) -> bool {
     new.join(REMOVALS).join(entry).symlink_metadata().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_a_program_made_during_an_interrupted_restore_is_kept() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let state = directory.path().join(STATE_DIR);
+        let write = |path: PathBuf, text: &str| std::fs::write(path, text).expect("writes");
+        for folder in [NEW, OLD] {
+            std::fs::create_dir_all(state.join(folder)).expect("makes");
+        }
+        write(state.join(NEW).join("rules.db"), "restored");
+        write(state.join(OLD).join("rules.db"), "old");
+        write(directory.path().join("rules.db"), "made meanwhile");
+        write(state.join(JOURNAL), r#"{"format": 1, "backup_id": "b", "entries": ["rules.db"]}"#);
+        assert_eq!(recover(directory.path()).expect("finishes").as_deref(), Some("b"));
+        let read = |path: PathBuf| std::fs::read_to_string(path).expect("reads");
+        assert_eq!(read(directory.path().join("rules.db")), "restored");
+        assert_eq!(read(state.join(OLD).join("rules.db")), "old");
+        assert_eq!(read(state.join(OLD).join("rules.db.2")), "made meanwhile");
+        assert!(!pending(directory.path()));
+    }
 }

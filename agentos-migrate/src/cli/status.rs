@@ -12,7 +12,13 @@ use crate::status::{State, Status};
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Status) -> Result<Exit, Error> {
     let status = settings.migrator().status()?;
     ui.answer(&text(settings, ui, &status), &status);
-    Ok(if arguments.check && status.pending_count > 0 { Exit::Pending } else { Exit::Done })
+    let holds = |state| status.entries().iter().any(|entry| entry.state == state);
+    Ok(match arguments.check {
+        true if holds(State::Missing) => Exit::Newer,
+        true if holds(State::Modified) => Exit::Integrity,
+        true if status.pending_count > 0 => Exit::Pending,
+        _ => Exit::Done,
+    })
 }
 
 fn text(settings: &Settings, ui: &Ui, status: &Status) -> String {

@@ -130,6 +130,7 @@ impl Migrator {
     /// `InvalidSet`, `DataDirectory`, `DamagedDatabase`, `NameCollision`, `Io`.
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
+        questions::refuse_half_restored(&self.data_dir)?;
         let history = questions::history(&self.data_dir)?;
         Ok(Status::of(&self.infos(), &history))
     }

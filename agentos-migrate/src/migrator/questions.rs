@@ -87,3 +87,14 @@ pub(super) fn refuse_unusable(data_dir: &Path) -> Result<(), Error> {
         }
     }
 }
+
+/// Refuses to answer about a directory that holds files of two states.
+pub(super) fn refuse_half_restored(data_dir: &Path) -> Result<(), Error> {
+    if !crate::backup::pending(data_dir) {
+        return Ok(());
+    }
+    let text = format!("a restore of {} was interrupted", data_dir.display());
+    Err(Error::new(ErrorKind::NeedsOperator, text)
+        .in_state("some files are restored and others are not")
+        .with_hint("finish it before any program opens the files: `recover`"))
+}

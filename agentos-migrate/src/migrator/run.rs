@@ -178,13 +178,17 @@ impl Migrator {
             Err(error) => {
                 let hint =
                     "mend the cause, or go on without a backup with `--force` or `--no-backup`";
-                Err(Error::new(
-                    ErrorKind::BackupFailed,
-                    format!("no backup could be made: {error}"),
-                )
-                .in_state("nothing was changed")
-                .with_hint(error.hint().unwrap_or(hint).to_owned())
-                .caused_by(error))
+                // What would stop the run as well keeps its meaning.
+                let kind = match error.kind() {
+                    kind @ (ErrorKind::Busy
+                    | ErrorKind::Interrupted
+                    | ErrorKind::DamagedDatabase) => kind,
+                    _ => ErrorKind::BackupFailed,
+                };
+                Err(Error::new(kind, format!("no backup could be made: {error}"))
+                    .in_state("nothing was changed")
+                    .with_hint(error.hint().unwrap_or(hint).to_owned())
+                    .caused_by(error))
             }
         }
     }

@@ -52,6 +52,7 @@ impl Migrator {
     /// [`Inspection`], not an error.
     pub fn verify(&self) -> Result<Inspection, Error> {
         self.registry.check()?;
+        questions::refuse_half_restored(&self.data_dir)?;
         let mut inspection = Inspection::default();
         let history = questions::history(&self.data_dir)?;
         self.inspect_history(&history, &mut inspection);

@@ -66,11 +66,27 @@ fn is_hot(journal: &Path) -> bool {
     read.is_ok_and(|count| count == 1) && first != [0]
 }
 
+/// Returns whether the journal's file was empty when its transaction began:
+/// the pages before it are at byte 16 (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
+fn began_empty(journal: &Path) -> bool {
+    let mut head = [0; 20];
+    let read = fs::File::open(journal)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    match read {
+        Ok(()) => head[16..] == [0; 4],
+        Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+    }
+}
+
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
 fn roll_back(journal: &Path) -> Result<(), Error> {
     let name = journal.to_string_lossy();
     let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
     let path = Path::new(database);
+    if !path.exists() && began_empty(journal) {
+        // To roll back what a new file got is to have it empty, and it is gone already.
+        return fs::remove_file(journal).map_err(|error| io_on_file(error, "remove", journal));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let recover = || -> rusqlite::Result<()> {
         let connection = Connection::open_with_flags(path, flags)?;
@@ -84,6 +100,29 @@ fn roll_back(journal: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_of_a_new_file_that_is_gone_does_not_stand_in_the_way() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let orphan = directory.path().join("migrations.db-mj12345690A");
+        let journal = directory.path().join("migrations.db-journal");
+        fs::write(&orphan, format!("{}\0", journal.display())).expect("writes");
+        let head = |pages| {
+            [
+                &[
+                    0xd9, 0xd5, 5, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0,
+                    pages,
+                ][..],
+                &[0; 492],
+            ]
+            .concat()
+        };
+        fs::write(&journal, head(3)).expect("writes");
+        assert!(clean(directory.path()).is_err(), "a file with pages is missing");
+        fs::write(&journal, head(0)).expect("writes");
+        clean(directory.path()).expect("cleans");
+        assert!(!orphan.exists() && !journal.exists());
+    }
 
     #[test]
     fn a_super_journal_to_which_nothing_points_is_removed() {

@@ -216,8 +216,12 @@ impl Session {
         self.members.clear();
         self.history = None;
         for path in &self.created {
-            // Only a file that this run made and left empty.
-            if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
+            // Only a file that this run made and left empty; a journal that stands needs its file.
+            let mut journal = path.clone().into_os_string();
+            journal.push("-journal");
+            if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0)
+                && !Path::new(&journal).exists()
+            {
                 fs::remove_file(path)
                     .map_err(|error| io_on_file(error, "remove the empty", path))?;
             }
