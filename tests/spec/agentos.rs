@@ -99,6 +99,10 @@ fn a_history_without_its_schema_is_named_and_mended_by_recover() {
         .map(|finding| finding.code)
         .collect();
     assert!(codes.contains(&"unrecorded"), "{codes:?}");
+    let before = directory.contents();
+    let error = migrator.upgrade(&Target::Latest).expect_err("0003 has no ground");
+    assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+    assert_eq!(directory.contents(), before);
     let recovery = migrator.recover().expect("recovers");
     assert_eq!(recovery.to_run_again, ["0001", "0002"]);
     assert_eq!(migrator.upgrade(&Target::Latest).expect("upgrades").results.len(), 3);

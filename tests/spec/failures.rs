@@ -225,6 +225,19 @@ fn a_file_that_may_not_be_written_is_named_before_anything_runs() {
 }
 
 #[test]
+fn a_database_that_is_gone_is_not_begun_anew_in_the_middle_of_the_history() {
+    let directory = Directory::new();
+    let first = three().into_iter().take(2).collect();
+    migrator(&directory, first).upgrade(&Target::Latest).expect("upgrades");
+    std::fs::remove_file(directory.file("rules.db")).expect("removes");
+    let before = directory.contents();
+    let error = migrator(&directory, three()).upgrade(&Target::Latest).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::NeedsOperator);
+    assert!(error.to_string().contains("0002 on rules"), "{error:?}");
+    assert_eq!(directory.contents(), before);
+}
+
+#[test]
 fn a_corrupt_page_stops_the_migration_that_meets_it() {
     let directory = Directory::new();
     directory.sql("chat", "CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 4000)

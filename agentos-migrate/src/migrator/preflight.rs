@@ -6,10 +6,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Migrator;
 use crate::error::{Error, ErrorKind};
+use crate::history::History;
 use crate::info::TransactionMode;
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, schema_version};
+use crate::sqlite::{history_table, reading, schema_version};
+use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
 const FREE_BYTES_MIN: u64 = 1 << 20;
@@ -26,7 +28,7 @@ pub(super) struct Ground {
 
 impl Migrator {
     /// Refuses a plan that can't succeed here, with every reason at once.
-    pub(super) fn inspect(&self, plan: &Plan) -> Result<Ground, Error> {
+    pub(super) fn inspect(&self, plan: &Plan, applied: &History) -> Result<Ground, Error> {
         let databases = self.databases_of(plan);
         let mut problems = Vec::new();
         problems.extend(self.refuse_manual_in_one(plan).err());
@@ -35,6 +37,11 @@ impl Migrator {
         problems.extend(self.inspect_file(&history, None).err());
         for database in &databases {
             problems.extend(self.inspect_file(&self.file_of(database), Some(database)).err());
+        }
+        if problems.is_empty() {
+            for database in &databases {
+                problems.extend(self.refuse_unrecorded(database, applied).err());
+            }
         }
         if let Some(error) = joined(problems) {
             return Err(error.in_state("nothing was changed"));
@@ -58,6 +65,34 @@ impl Migrator {
             })
         };
         self.registry.databases().iter().filter(touched).copied().collect()
+    }
+
+    /// Refuses a file that is not the one on which the history's migrations ran.
+    fn refuse_unrecorded(&self, database: &str, history: &History) -> Result<(), Error> {
+        let path = self.file_of(database);
+        let recorded = match reading::open(&path)? {
+            None => Vec::new(),
+            Some(connection) => {
+                schema_version::recorded(&connection, self.registry.schema_version_table())
+                    .map_err(|error| on_file(error, "read", &path))?
+            }
+        };
+        let mut missing = self.applied_to(database, history);
+        // As versions: the same one may be written with more zeros.
+        let recorded: Vec<Version> = recorded.iter().filter_map(|text| text.parse().ok()).collect();
+        missing.retain(|text| text.parse().is_ok_and(|version| !recorded.contains(&version)));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<String> = missing.into_iter().collect();
+        let text = format!(
+            "the history has {} on {database}, and {} does not record it",
+            missing.join(", "),
+            path.display()
+        );
+        Err(Error::new(ErrorKind::NeedsOperator, text).with_hint(
+            "`verify` shows what is there; `restore` a backup, or let `recover` mark it to run again",
+        ))
     }
 
     fn inspect_file(&self, path: &Path, database: Option<&str>) -> Result<(), Error> {

@@ -94,7 +94,7 @@ impl Migrator {
         if plan.steps.is_empty() {
             return Ok(Report::default());
         }
-        let ground = self.inspect(&plan)?;
+        let ground = self.inspect(&plan, &history)?;
         let backup_id = self.back_up(&plan, &ground)?;
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
         let outcome = match outcome {

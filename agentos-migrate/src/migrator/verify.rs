@@ -166,7 +166,7 @@ impl Migrator {
         Ok(true)
     }
 
-    fn applied_to(&self, database: &str, history: &History) -> BTreeSet<String> {
+    pub(super) fn applied_to(&self, database: &str, history: &History) -> BTreeSet<String> {
         let applied = self.infos().into_iter().filter(|info| info.databases.contains(&database));
         applied
             .filter(|info| history.row(&info.version).is_some_and(|row| row.success))
