@@ -183,6 +183,7 @@ fn a_single_database_that_shares_a_migration_with_another_is_refused() {
         let error = manager.restore_backup(&id, &only(database)).expect_err("0003 is on both");
         assert_eq!(error.kind(), ErrorKind::Usage, "{database}: {error:?}");
         assert_eq!(directory.contents(), before);
+        assert!(!directory.file(".agentos-migrate/restore-new").exists());
     }
     let both = RestoreOptions {
         databases: vec!["chat".to_owned(), "rules".to_owned()],

@@ -175,7 +175,11 @@ impl BackupManager {
     ) -> Result<RestoreReport, Error> {
         let _lock = self.lock()?;
         self.recover_locked()?;
-        restore::restore(&self.place, id, options)
+        let outcome = restore::restore(&self.place, id, options);
+        if outcome.is_err() && !pending(&self.place.data_dir) {
+            swap::forget(&self.place.data_dir)?;
+        }
+        outcome
     }
 
     /// Removes a backup.

@@ -44,6 +44,11 @@ pub(super) fn stage(data_dir: &Path) -> Result<PathBuf, Error> {
     Ok(stage)
 }
 
+/// Removes what was staged and is not going to be put in place.
+pub(super) fn forget(data_dir: &Path) -> Result<(), Error> {
+    files::remove_tree(&data_dir.join(STATE_DIR).join(NEW))
+}
+
 /// Puts the staged entries in the place of the live ones. Returns where the old ones are.
 ///
 /// The caller holds the run lock, and every live database by an exclusive lock.

@@ -220,7 +220,7 @@ pub(super) struct Restore {
 
 #[derive(Debug, Args)]
 pub(super) struct Prune {
-    /// Keep this many of the newest
+    /// Keep this many of the newest; the newest good one stays also with 0
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) keep: usize,
     /// Keep everything younger than this

@@ -159,11 +159,6 @@ fn talk(text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// Writes a text that is the answer in either form.
-pub(super) fn text_alone(text: &str) {
-    print(text);
-}
-
 /// Says one line.
 pub(super) fn talk_line(line: &str) {
     talk(&format!("{line}\n"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{BackupPolicy, Migrator, Options, questions};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::history::History;
 use crate::migration::Migration;
 use crate::plan::Target;
@@ -61,6 +61,8 @@ impl Migrator {
             match self.inspect_database(database, &history, &mut inspection) {
                 Ok(true) => readable.push(*database),
                 Ok(false) => {}
+                // What could not be looked at is no finding.
+                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
                 Err(error) => inspection.findings.push(damaged(database, &error)),
             }
         }
