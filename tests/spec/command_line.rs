@@ -20,6 +20,26 @@ fn the_main_job_on_real_data() {
 }
 
 #[test]
+fn a_first_start_makes_the_default_directory_and_no_other() {
+    let home = Directory::new();
+    let upgrade = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_command-line-under-test"));
+        command.args(arguments).env("HOME", home.path()).env_remove("AGENT_OS_DATA_DIR");
+        said(command.output().expect("runs"))
+    };
+    let data_dir = home.file(".agent-os/data");
+    assert_eq!(upgrade(&["status"]).code, 1);
+    assert_eq!(upgrade(&["upgrade", "--dry-run"]).code, 1);
+    assert!(!data_dir.exists());
+    let named = home.file("elsewhere");
+    assert_eq!(upgrade(&["--data-dir", &named.to_string_lossy(), "upgrade"]).code, 1);
+    assert!(!named.exists());
+    let first = upgrade(&["upgrade"]);
+    assert_eq!((first.code, first.out.as_str()), (0, "3 applied\n"), "{}", first.err);
+    assert!(data_dir.join("conversations.db").exists());
+}
+
+#[test]
 fn json_is_one_document_with_the_keys_of_the_contract() {
     let directory = agentos::directory("agentos-v0");
     let path = directory.path();

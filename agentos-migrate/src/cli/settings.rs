@@ -8,12 +8,15 @@ use crate::backup::BackupManager;
 use crate::error::Error;
 use crate::migrator::{BackupPolicy, Migrator, Options};
 use crate::plan::{Force, Target};
+use crate::sqlite::failure::io_on_file;
 use crate::version::Version;
 
 /// What every command works with.
 pub(super) struct Settings {
     pub(super) app: App,
     pub(super) data_dir: PathBuf,
+    /// Whether nobody named the directory.
+    is_default: bool,
     pub(super) verbose: u8,
 }
 
@@ -29,7 +32,22 @@ impl Settings {
                 },
             )?,
         };
-        Ok(Self { app: app.clone(), data_dir, verbose: global.verbose })
+        let is_default = global.data_dir.is_none();
+        Ok(Self { app: app.clone(), data_dir, is_default, verbose: global.verbose })
+    }
+
+    /// Makes the default directory where there is none: a first start. A named one that is missing is a mistake.
+    pub(super) fn make_default_directory(&self) -> Result<(), Error> {
+        if !self.is_default || self.data_dir.exists() {
+            return Ok(());
+        }
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(&self.data_dir)
+            .map_err(|error| io_on_file(error, "create", &self.data_dir))
     }
 
     /// Returns a migrator with the library's defaults.

@@ -17,6 +17,7 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Upgrade) -> Re
     let outcome = if arguments.running.dry_run {
         migrator.rehearse(&target)
     } else {
+        settings.make_default_directory()?;
         migrator.upgrade(&target)
     };
     Ok(run::finish(settings, ui, outcome))
