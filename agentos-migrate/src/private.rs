@@ -133,7 +133,7 @@ impl Registration {
 #[diagnostic::on_unimplemented(
     message = "`depends_on` names a version that no `#[migration]` in this crate declares",
     label = "no migration has this version",
-    note = "the versions that are declared are listed as `Version<…>`"
+    note = "the versions that are declared are listed as `VersionNumber<…>`; is the file of the one you mean declared with `mod`?"
 )]
 pub trait Declares<V> {
     /// Named to ask for the proof.

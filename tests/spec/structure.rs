@@ -107,3 +107,20 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_page_of_compile_errors_shows_every_message() {
+    let page = read("docs/compiler-checks.md");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(root().join("tests/ui")).expect("reads") {
+        let path = entry.expect("reads").path();
+        if path.extension().is_none_or(|extension| extension != "stderr") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("reads");
+        let message = text.lines().next().expect("a message");
+        assert!(page.contains(message), "{}: {message}", path.display());
+        cases += 1;
+    }
+    assert!(cases > 30, "{cases}");
+}
