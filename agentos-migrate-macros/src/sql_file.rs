@@ -312,6 +312,10 @@ impl Parse for Files {
         let mut files = Vec::new();
         while !content.is_empty() {
             let name: Ident = content.parse()?;
+            if files.iter().any(|(other, _)| *other == name) {
+                let problem = format!("`{name}` is given twice: one file for each database");
+                return Err(syn::Error::new(name.span(), problem));
+            }
             colon(&content, &name.to_string())?;
             files.push((name, content.parse()?));
             if !content.is_empty() {
@@ -325,11 +329,17 @@ impl Parse for Files {
 impl Parse for Declared {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut declared = Self::default();
+        let mut words = Vec::new();
         while !input.is_empty() {
             let key: Ident = input.parse().map_err(|error| {
                 syn::Error::new(error.span(), format!("expected a key: {FORM}"))
             })?;
             let word = key.to_string();
+            if words.contains(&word) {
+                let problem = format!("`{word}` is given twice: keep one");
+                return Err(syn::Error::new(key.span(), problem));
+            }
+            words.push(word.clone());
             colon(input, &word)?;
             match word.as_str() {
                 "version" => declared.version = Some(input.parse()?),
