@@ -207,3 +207,41 @@ fn a_new_directory_on_a_full_disk_can_be_used_when_there_is_room() {
     }
     assert!(failures >= 3, "the limits were too wide to show anything");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_may_not_be_written_is_refused_and_can_still_be_asked_about() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    let directory = agentos::directory("agentos-v0");
+    let before = directory.contents();
+    let elsewhere = Directory::new();
+    let program = elsewhere.file("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_command-line-under-test"), &program).expect("copies");
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
+    };
+    set(elsewhere.path(), 0o755);
+    set(&program, 0o755);
+    set(directory.path(), 0o555);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.arg("--data-dir").arg(directory.path()).args(arguments);
+        // Modes mean nothing to root, which is then another user.
+        if std::fs::metadata("/proc/self").expect("is there").uid() == 0 {
+            command.uid(65534).gid(65534);
+        }
+        said(command.output().expect("runs"))
+    };
+    let upgrade = as_nobody(&["upgrade", "--no-backup"]);
+    assert_eq!(upgrade.code, 1, "{}", upgrade.err);
+    assert!(upgrade.err.contains("Permission denied"), "{}", upgrade.err);
+    assert!(upgrade.err.contains("nothing was changed"), "{}", upgrade.err);
+    assert_eq!(as_nobody(&["status", "--check"]).code, 2);
+    set(directory.path(), 0o000);
+    let status = as_nobody(&["status"]);
+    assert_eq!(status.code, 1, "{}", status.err);
+    set(directory.path(), 0o755);
+    assert_eq!(directory.contents(), before);
+}
