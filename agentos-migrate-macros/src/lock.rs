@@ -51,7 +51,8 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         let malformed = || format!("line {number} is not `version name checksum`: {line}");
-        let &[version, name, checksum] = words.as_slice() else { return Err(malformed()) };
+        // A name may have several words.
+        let [version, name @ .., checksum] = words.as_slice() else { return Err(malformed()) };
         let is_checksum =
             checksum.len() == 64 && checksum.bytes().all(|byte| byte.is_ascii_hexdigit());
         let key: u128 = version.parse().map_err(|_| malformed())?;
@@ -59,9 +60,9 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
             return Err(malformed());
         }
         let parsed = Line {
-            version: version.to_owned(),
-            name: name.to_owned(),
-            checksum: checksum.to_owned(),
+            version: (*version).to_owned(),
+            name: name.join(" "),
+            checksum: (*checksum).to_owned(),
         };
         if lines.insert(key, parsed).is_some() {
             return Err(format!(
@@ -87,8 +88,51 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
     parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// Makes the file one that can be read: created if it is missing, without the lines that nobody can read.
+///
+/// For an update, which is what a merge conflict asks for: every migration
+/// of the source then writes its own line.
+pub(crate) fn prepare(path: &Path) -> Result<(), String> {
+    let _turn = turn()?;
+    prepare_in_turn(path)
+}
+
+fn prepare_in_turn(path: &Path) -> Result<(), String> {
+    create(path)?;
+    let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+    if parse(&text).is_ok() { Ok(()) } else { replace(path, &readable(&text)) }
+}
+
+/// Keeps the comments and the first readable line of each version.
+fn readable(text: &str) -> String {
+    let mut kept = String::new();
+    for line in text.lines() {
+        let longer = format!("{kept}{line}\n");
+        if parse(&longer).is_ok() {
+            kept = longer;
+        }
+    }
+    kept
+}
+
+/// Several compilers may run at once on one crate: they take turns by a lock on the crate's manifest.
+fn turn() -> Result<File, String> {
+    let manifest = crate::state::manifest_dir().join("Cargo.toml");
+    let turn = File::open(&manifest).map_err(|error| failed(&manifest, &error))?;
+    turn.lock().map_err(|error| failed(&manifest, &error))?;
+    Ok(turn)
+}
+
+/// Replaces the file whole.
+fn replace(path: &Path, text: &str) -> Result<(), String> {
+    let temporary = path.with_extension("lock.new");
+    fs::write(&temporary, text)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|error| failed(path, &error))
+}
+
 /// Creates the file if it is missing.
-pub(crate) fn create(path: &Path) -> Result<(), String> {
+fn create(path: &Path) -> Result<(), String> {
     match File::create_new(path) {
         Ok(mut file) => std::io::Write::write_all(&mut file, HEADER.as_bytes())
             .map_err(|error| failed(path, &error)),
@@ -98,23 +142,12 @@ pub(crate) fn create(path: &Path) -> Result<(), String> {
 }
 
 /// Writes the line of one migration, in its place; the other lines stay.
-///
-/// Several compilers may run at once on one crate: they take turns by a lock
-/// on the crate's manifest, and the file is replaced whole.
 pub(crate) fn record(path: &Path, line: &Line) -> Result<(), String> {
-    let manifest = crate::state::manifest_dir().join("Cargo.toml");
-    let turn = File::open(&manifest).map_err(|error| failed(&manifest, &error))?;
-    turn.lock().map_err(|error| failed(&manifest, &error))?;
-    create(path)?;
+    let _turn = turn()?;
+    prepare_in_turn(path)?;
     let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
     let updated = with_line(&text, line)?;
-    if updated != text {
-        let temporary = path.with_extension("lock.new");
-        fs::write(&temporary, updated)
-            .and_then(|()| fs::rename(&temporary, path))
-            .map_err(|error| failed(path, &error))?;
-    }
-    Ok(())
+    if updated == text { Ok(()) } else { replace(path, &updated) }
 }
 
 fn with_line(text: &str, line: &Line) -> Result<String, String> {
@@ -127,8 +160,10 @@ fn with_line(text: &str, line: &Line) -> Result<String, String> {
         .take_while(|line| line.starts_with('#'))
         .map(|line| format!("{line}\n"))
         .collect();
-    let body =
-        lines.values().map(|line| format!("{} {} {}\n", line.version, line.name, line.checksum));
+    let body = lines.values().map(|line| {
+        let name = line.name.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{} {name} {}\n", line.version, line.checksum)
+    });
     Ok(std::iter::once(head).chain(body).collect())
 }
 
@@ -164,6 +199,26 @@ mod tests {
         );
         assert_eq!(updated, expected);
         assert_eq!(with_line(&updated, &line("0002", "b")).expect("adds"), updated);
+    }
+
+    #[test]
+    fn an_update_drops_what_nobody_can_read_and_keeps_the_rest() {
+        let (a, b) = ("a".repeat(64), "b".repeat(64));
+        let text = format!(
+            "# head\n0001 one {a}\n<<<<<<< HEAD\n0002 two {a}\n=======\n0002 other {b}\n0003 three {b}\n>>>>>>> branch\nrubbish\n"
+        );
+        assert_eq!(
+            readable(&text),
+            format!("# head\n0001 one {a}\n0002 two {a}\n0003 three {b}\n")
+        );
+    }
+
+    #[test]
+    fn a_name_of_several_words_is_read_as_it_was_written() {
+        let two = Line { name: "add  two\nwords".to_owned(), ..line("0001", "a") };
+        let text = with_line("", &two).expect("writes");
+        assert_eq!(parse(&text).expect("reads")[&1].name, "add two words");
+        assert_eq!(with_line(&text, &two).expect("writes"), text);
     }
 
     #[test]

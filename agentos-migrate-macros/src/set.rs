@@ -71,7 +71,7 @@ fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
     let file = root.join(path.value());
     let failed = |problem: String| syn::Error::new(path.span(), problem);
     if lock::updates() {
-        lock::create(&file).map_err(failed)?;
+        lock::prepare(&file).map_err(failed)?;
     }
     let lines = lock::read(&file).map_err(failed)?.into_values().collect();
     Ok(Lock { path: path.clone(), lines })

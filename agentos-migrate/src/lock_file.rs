@@ -14,7 +14,8 @@ pub(crate) fn with_all(text: &str, migrations: &[Migration]) -> String {
         text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));
     let lines = migrations.iter().map(|migration| {
         let info = migration.info();
-        format!("{} {} {}\n", info.version, info.name, info.checksum)
+        let name = info.name.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{} {name} {}\n", info.version, info.checksum)
     });
     head.chain(lines).collect()
 }
