@@ -69,7 +69,7 @@ pub use backup::{
     Form, Manifest, Phase, RestoreOptions, RestoreReport, Scope, Verification,
 };
 pub use checksum::Checksum;
-pub use context::{ManualContext, MigrationContext, TableColumn, Visibility};
+pub use context::{ManualContext, MigrationContext};
 pub use error::{Error, ErrorKind, MigrationError, Result};
 pub use event::{Event, EventKind, Progress};
 pub use history::{AppliedMigration, History};
@@ -84,6 +84,7 @@ pub use report::{
     MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, StatementRun,
 };
 pub use rusqlite;
+pub use schema::read::{TableColumn, Visibility};
 pub use schema::rebuild::{
     AddedColumn, AddedForeignKey, ForeignKeyAction, Place, RebuildApi, RebuildPath, RebuildReport,
     TableChanges,

@@ -4,38 +4,7 @@ use rusqlite::OptionalExtension;
 
 use super::MigrationContext;
 use crate::error::Result;
-
-/// A column of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TableColumn {
-    /// The name.
-    pub name: String,
-    /// The declared type, as written; empty if none is.
-    pub declared_type: String,
-    /// Whether NULL is refused.
-    pub not_null: bool,
-    /// The default as SQL text.
-    pub default: Option<String>,
-    /// The place in the primary key from 1, or 0.
-    pub primary_key: u32,
-    /// Whether it is stored, generated or hidden.
-    pub visibility: Visibility,
-}
-
-/// Whether a column is stored, generated or hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Visibility {
-    /// An ordinary column.
-    Ordinary,
-    /// A hidden column of a virtual table.
-    Hidden,
-    /// Computed when it is read.
-    GeneratedVirtual,
-    /// Computed when the row is written.
-    GeneratedStored,
-}
+use crate::schema::read::{TableColumn, columns};
 
 impl MigrationContext {
     /// Returns whether the table exists.
@@ -90,22 +59,8 @@ impl MigrationContext {
     ///
     /// As [`table_exists`](Self::table_exists).
     pub fn table_columns(&self, database: &str, table: &str) -> Result<Vec<TableColumn>> {
-        let sql = "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid";
-        self.query_map(database, sql, [table], |row| {
-            Ok(TableColumn {
-                name: row.get(0)?,
-                declared_type: row.get(1)?,
-                not_null: row.get(2)?,
-                default: row.get(3)?,
-                primary_key: row.get(4)?,
-                visibility: match row.get(5)? {
-                    1 => Visibility::Hidden,
-                    2 => Visibility::GeneratedVirtual,
-                    3 => Visibility::GeneratedStored,
-                    0 | i32::MIN.. => Visibility::Ordinary,
-                },
-            })
-        })
+        let member = self.member(database)?;
+        super::finish_query(member, "PRAGMA table_xinfo", columns(&member.connection, table))
     }
 
     /// Returns whether the database's file was there before this run.

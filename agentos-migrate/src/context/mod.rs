@@ -17,7 +17,6 @@ use std::sync::Arc;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Params, Row};
 
-pub use self::inspect::{TableColumn, Visibility};
 pub use self::manual::ManualContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;

@@ -13,7 +13,7 @@ use super::MigrationContext;
 use crate::error::{Error, ErrorKind};
 use crate::report::StatementRun;
 use crate::schema::rebuild::RebuildReport;
-use crate::sqlite::foreign_keys::quote_identifier;
+use crate::schema::tokens::quote_name;
 use crate::sqlite::guard::{Role, one_line};
 use crate::sqlite::member::Member;
 
@@ -129,7 +129,7 @@ struct AtRisk {
 /// Returns the number of rows, or nothing if the table is gone.
 fn count(member: &Member, table: &str) -> Result<Option<i64>, Error> {
     let _engine = member.guard.enter(Role::Engine);
-    let sql = format!("SELECT count(*) FROM {}", quote_identifier(table));
+    let sql = format!("SELECT count(*) FROM {}", quote_name(table));
     match member.connection.query_row(&sql, [], |row| row.get(0)) {
         Ok(rows) => Ok(Some(rows)),
         Err(rusqlite::Error::SqliteFailure(_, Some(text))) if text.starts_with("no such table") => {

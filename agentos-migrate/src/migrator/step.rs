@@ -153,7 +153,7 @@ impl Run<'_> {
                 .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
             let left: Vec<_> = left.and_then(Iterator::collect).map_err(failed)?;
             for (kind, name) in left {
-                let name = crate::sqlite::foreign_keys::quote_identifier(&name);
+                let name = crate::schema::tokens::quote_name(&name);
                 member
                     .connection
                     .execute_batch(&format!("DROP {kind} temp.{name}"))

@@ -126,51 +126,56 @@ fn read_objects(connection: &Connection) -> rusqlite::Result<Vec<Object>> {
     Ok(objects)
 }
 
-/// Whether `SELECT *` shows a column, and whether it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ColumnVisibility {
-    /// An ordinary column.
-    Normal,
-    /// A hidden column of a virtual table.
-    Hidden,
-    /// `GENERATED ALWAYS AS (…) VIRTUAL`.
-    Virtual,
-    /// `GENERATED ALWAYS AS (…) STORED`.
-    Stored,
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableColumn {
+    /// The name.
+    pub name: String,
+    /// The declared type, as written; empty if none is.
+    pub declared_type: String,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// The default as SQL text.
+    pub default: Option<String>,
+    /// The place in the primary key from 1, or 0.
+    pub primary_key: u32,
+    /// Whether it is stored, generated or hidden.
+    pub visibility: Visibility,
 }
 
-/// A column, as SQLite understands it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    /// The declared type, empty if there is none.
-    pub(crate) declared_type: String,
-    pub(crate) not_null: bool,
-    /// The default as an SQL expression.
-    pub(crate) default: Option<String>,
-    /// The place in the primary key, from 1; 0 outside of it.
-    pub(crate) primary_key: u32,
-    pub(crate) visibility: ColumnVisibility,
+/// Whether a column is stored, generated or hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Visibility {
+    /// An ordinary column.
+    Ordinary,
+    /// A hidden column of a virtual table.
+    Hidden,
+    /// Computed when it is read.
+    GeneratedVirtual,
+    /// Computed when the row is written.
+    GeneratedStored,
 }
 
 /// Reads the columns of a table or view of `main`; none if there is no such table.
-pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
+pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
     // https://sqlite.org/pragma.html#pragma_table_xinfo
     let mut statement = connection.prepare(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid",
     )?;
     let columns = statement.query_map([table], |row| {
-        Ok(Column {
+        Ok(TableColumn {
             name: row.get(0)?,
             declared_type: row.get(1)?,
             not_null: row.get(2)?,
             default: row.get(3)?,
             primary_key: row.get(4)?,
             visibility: match row.get(5)? {
-                0 => ColumnVisibility::Normal,
-                2 => ColumnVisibility::Virtual,
-                3 => ColumnVisibility::Stored,
-                _ => ColumnVisibility::Hidden,
+                0 => Visibility::Ordinary,
+                2 => Visibility::GeneratedVirtual,
+                3 => Visibility::GeneratedStored,
+                _ => Visibility::Hidden,
             },
         })
     })?;
@@ -223,7 +228,7 @@ mod tests {
         let columns = columns(&connection, "T").unwrap();
         assert_eq!(columns[0].default.as_deref(), Some("'x'"));
         assert_eq!((columns[0].primary_key, columns[0].not_null), (1, true));
-        assert_eq!(columns[1].visibility, ColumnVisibility::Virtual);
-        assert_eq!(columns[2].visibility, ColumnVisibility::Stored);
+        assert_eq!(columns[1].visibility, Visibility::GeneratedVirtual);
+        assert_eq!(columns[2].visibility, Visibility::GeneratedStored);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::sqlite::foreign_keys::quote_identifier;
+use crate::schema::tokens::quote_name;
 
 /// Rows per table, and the schema as text.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) fn of(connection: &Connection) -> rusqlite::Result<Contents> {
     let tables: Vec<String> =
         statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for table in tables {
-        let count = format!("SELECT count(*) FROM {}", quote_identifier(&table));
+        let count = format!("SELECT count(*) FROM {}", quote_name(&table));
         let rows = connection.query_row(&count, [], |row| row.get(0))?;
         contents.rows.insert(table, rows);
     }

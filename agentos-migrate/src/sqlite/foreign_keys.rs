@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::error::{Error, ErrorKind};
+use crate::schema::tokens::quote_name;
 
 /// One row whose parent is missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,9 +65,8 @@ fn key_values(
     let mut list = connection.prepare(sql)?;
     let columns = list.query_map((table, key), |row| row.get::<_, String>(0))?;
     let columns: Vec<String> = columns.collect::<rusqlite::Result<_>>()?;
-    let quoted: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
-    let sql =
-        format!("SELECT {} FROM {} WHERE rowid = ?1", quoted.join(", "), quote_identifier(table));
+    let quoted: Vec<String> = columns.iter().map(|column| quote_name(column)).collect();
+    let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", quoted.join(", "), quote_name(table));
     let Ok(mut lookup) = connection.prepare(&sql) else {
         // A user's column named rowid shadows the real one.
         return Ok(Vec::new());
@@ -90,11 +90,6 @@ fn shown(value: &Value) -> String {
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
     }
-}
-
-/// Returns an identifier in double quotes.
-pub(crate) fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl Violations {

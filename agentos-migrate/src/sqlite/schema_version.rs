@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::{Error, ErrorKind};
 use crate::info::MigrationInfo;
-use crate::sqlite::foreign_keys::quote_identifier;
+use crate::schema::tokens::quote_name;
 
 /// The version that is recorded where a migration declares none.
 const UNDECLARED: &str = "1.0.0";
@@ -66,7 +66,7 @@ pub(crate) fn recorded(connection: &Connection, table: &str) -> rusqlite::Result
     if shape(connection, table)? != Shape::Expected {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT migration_version FROM {} ORDER BY id", quote_identifier(table));
+    let sql = format!("SELECT migration_version FROM {} ORDER BY id", quote_name(table));
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()
@@ -87,10 +87,8 @@ impl Versions {
             return Ok(Self::default());
         }
         let mut versions = Self { exists: true, ..Self::default() };
-        let sql = format!(
-            "SELECT migration_version, version FROM {} ORDER BY id",
-            quote_identifier(table)
-        );
+        let sql =
+            format!("SELECT migration_version, version FROM {} ORDER BY id", quote_name(table));
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -110,7 +108,7 @@ impl Versions {
         info: &MigrationInfo,
         applied_at: &str,
     ) -> rusqlite::Result<()> {
-        let table = quote_identifier(table);
+        let table = quote_name(table);
         if !self.exists {
             connection
                 .execute_batch(&format!("CREATE TABLE IF NOT EXISTS {table} ({DEFINITION})"))?;
@@ -148,7 +146,7 @@ const DEFINITION: &str = "
 /// Removes all but the first row of each migration.
 pub(crate) fn remove_doubled(connection: &Connection, table: &str) -> rusqlite::Result<()> {
     if shape(connection, table)? == Shape::Expected {
-        let table = quote_identifier(table);
+        let table = quote_name(table);
         let sql = format!(
             "DELETE FROM {table} WHERE id NOT IN (SELECT min(id) FROM {table} GROUP BY migration_version)"
         );
@@ -166,7 +164,7 @@ pub(crate) fn forget(
     if shape(connection, table)? != Shape::Expected {
         return Ok(());
     }
-    let table = quote_identifier(table);
+    let table = quote_name(table);
     connection.execute(
         &format!("DELETE FROM {table} WHERE migration_version = ?1"),
         [info.version.as_str()],

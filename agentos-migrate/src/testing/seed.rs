@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::Harness;
 use crate::error::Error;
 use crate::registry::Registry;
-use crate::schema::read::{ColumnVisibility, ObjectKind, Schema, columns};
+use crate::schema::read::{ObjectKind, Schema, Visibility, columns};
 use crate::schema::tokens::quote_name;
 use crate::sqlite::failure::on_file;
 
@@ -49,7 +49,7 @@ fn insert(connection: &Connection, table: &str) -> rusqlite::Result<String> {
     let columns = columns(connection, table)?;
     let names: Vec<String> = columns
         .iter()
-        .filter(|column| column.visibility == ColumnVisibility::Normal)
+        .filter(|column| column.visibility == Visibility::Ordinary)
         .map(|column| quote_name(&column.name))
         .collect();
     let values = vec!["1"; names.len()].join(", ");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::schema::read::{Column, ColumnVisibility, columns, folded};
+use crate::schema::read::{TableColumn, Visibility, columns, folded};
 
 use super::changes::{Change, TableOption};
 use super::definition::Definition;
@@ -16,7 +16,7 @@ use super::definition::Definition;
 pub(super) struct Shape {
     pub(super) is_strict: bool,
     pub(super) is_without_rowid: bool,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<TableColumn>,
     pub(super) indexes: Vec<Index>,
     pub(super) foreign_keys: Vec<Reference>,
 }
@@ -72,7 +72,7 @@ impl Shape {
 
     /// Returns the columns of the primary key in its order.
     pub(super) fn primary_key(&self) -> Vec<&str> {
-        let mut key: Vec<&Column> =
+        let mut key: Vec<&TableColumn> =
             self.columns.iter().filter(|column| column.primary_key > 0).collect();
         key.sort_by_key(|column| column.primary_key);
         key.iter().map(|column| column.name.as_str()).collect()
@@ -367,6 +367,6 @@ fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Refe
 }
 
 /// Asks whether a column's values are computed, not stored by an `INSERT`.
-pub(super) fn is_generated(column: &Column) -> bool {
-    column.visibility != ColumnVisibility::Normal
+pub(super) fn is_generated(column: &TableColumn) -> bool {
+    column.visibility != Visibility::Ordinary
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::support::Database;
 use crate::schema::normalise::same_statement;
-use crate::schema::read::{ColumnVisibility, columns};
+use crate::schema::read::{Visibility, columns};
 
 /// A music shop, after the Chinook sample: eleven tables and their foreign keys, one of them to itself.
 const SHOP: &str = "
@@ -98,8 +98,7 @@ fn change_every_table(database: &Database) -> usize {
     for table in &tables {
         let before = (neighbours(table), database.sql(&table.replace('\'', "''")));
         let all = columns(&database.0, table).unwrap();
-        let column =
-            all.iter().rfind(|column| column.visibility == ColumnVisibility::Normal).unwrap();
+        let column = all.iter().rfind(|column| column.visibility == Visibility::Ordinary).unwrap();
         database.change(table, |t| {
             t.set_default(&column.name, "(1 + 6)");
         });
