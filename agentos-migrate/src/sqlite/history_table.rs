@@ -5,7 +5,7 @@
 //! or a revert is never forgotten. docs/format.md is normative.
 
 use rusqlite::types::{ToSql, ToSqlOutput};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
@@ -115,30 +115,13 @@ pub(crate) struct Entry {
 /// An earlier row of a version is a failed attempt or a forced re-run; the
 /// event log keeps what it said.
 pub(crate) fn write(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
-    let mut remove = connection.prepare("DELETE FROM migration_history WHERE version = ?1")?;
-    let mut insert = connection.prepare(&insert_sql(""))?;
+    let mut remove = connection.prepare(REMOVE)?;
+    let mut insert = connection.prepare(&insert_sql())?;
     let mut append = connection.prepare(APPEND)?;
     for Entry { version, row, event } in entries {
         remove.execute([version])?;
         if let Some(row) = row {
-            let AppliedMigration {
-                version,
-                name,
-                applied_at,
-                checksum,
-                success,
-                execution_time_ms,
-                error_message,
-            } = row;
-            insert.execute(params![
-                version,
-                name,
-                applied_at,
-                checksum,
-                success,
-                execution_time_ms,
-                error_message
-            ])?;
+            insert.execute(values_of(row).as_slice())?;
         }
         append.execute(columns_of(event).as_slice())?;
     }
@@ -167,23 +150,15 @@ pub(crate) fn append(connection: &Connection, event: &Event) -> rusqlite::Result
 }
 
 /// By name: a table that another tool made may have its columns in another order, and more of them.
-fn insert_sql(conflict: &str) -> String {
+fn insert_sql() -> String {
     let names = COLUMNS.join(", ");
-    format!(
-        "INSERT {conflict} INTO migration_history ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-    )
+    format!("INSERT INTO migration_history ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 }
 
-/// Returns whether the history has a migration as applied.
-pub(crate) fn is_applied(connection: &Connection, version: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare("SELECT 1 FROM migration_history WHERE version = ?1 AND success = 1")?
-        .exists([version])
-}
+const REMOVE: &str = "DELETE FROM migration_history WHERE version = ?1";
 
-/// Writes one row of the history, without an event.
-pub(crate) fn write_row(connection: &Connection, row: &AppliedMigration) -> rusqlite::Result<()> {
-    let sql = insert_sql("OR REPLACE");
+/// In the order of [`COLUMNS`].
+fn values_of(row: &AppliedMigration) -> [&dyn ToSql; 7] {
     let AppliedMigration {
         version,
         name,
@@ -193,10 +168,20 @@ pub(crate) fn write_row(connection: &Connection, row: &AppliedMigration) -> rusq
         execution_time_ms,
         error_message,
     } = row;
-    connection.execute(
-        &sql,
-        params![version, name, applied_at, checksum, success, execution_time_ms, error_message],
-    )?;
+    [version, name, applied_at, checksum, success, execution_time_ms, error_message]
+}
+
+/// Returns whether the history has a migration as applied.
+pub(crate) fn is_applied(connection: &Connection, version: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM migration_history WHERE version = ?1 AND success = 1")?
+        .exists([version])
+}
+
+/// Writes one row of the history in the place of an earlier one, without an event.
+pub(crate) fn write_row(connection: &Connection, row: &AppliedMigration) -> rusqlite::Result<()> {
+    connection.execute(REMOVE, [&row.version])?;
+    connection.execute(&insert_sql(), values_of(row).as_slice())?;
     Ok(())
 }
 
