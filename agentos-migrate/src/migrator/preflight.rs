@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::info::TransactionMode;
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, reading, schema_version};
+use crate::sqlite::{history_table, schema_version};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -34,14 +34,9 @@ impl Migrator {
         problems.extend(self.refuse_manual_in_one(plan).err());
         problems.extend(refuse_full_disk(&self.data_dir).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
-        problems.extend(self.inspect_file(&history, None).err());
+        problems.extend(self.open_to_look(&history).err());
         for database in &databases {
-            problems.extend(self.inspect_file(&self.file_of(database), Some(database)).err());
-        }
-        if problems.is_empty() {
-            for database in &databases {
-                problems.extend(self.refuse_unrecorded(database, applied).err());
-            }
+            problems.extend(self.look_at_database(database, applied).err());
         }
         if let Some(error) = joined(problems) {
             return Err(error.in_state("nothing was changed"));
@@ -67,13 +62,15 @@ impl Migrator {
         self.registry.databases().iter().filter(touched).copied().collect()
     }
 
-    /// Refuses a file that is not the one on which the history's migrations ran.
-    fn refuse_unrecorded(&self, database: &str, history: &History) -> Result<(), Error> {
+    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran.
+    fn look_at_database(&self, database: &str, history: &History) -> Result<(), Error> {
         let path = self.file_of(database);
-        let recorded = match reading::open(&path)? {
+        let table = self.registry.schema_version_table();
+        let recorded = match self.open_to_look(&path)? {
             None => Vec::new(),
             Some(connection) => {
-                schema_version::recorded(&connection, self.registry.schema_version_table())
+                schema_version::refuse_foreign(&connection, table, database)?;
+                schema_version::recorded(&connection, table)
                     .map_err(|error| on_file(error, "read", &path))?
             }
         };
@@ -95,9 +92,10 @@ impl Migrator {
         ))
     }
 
-    fn inspect_file(&self, path: &Path, database: Option<&str>) -> Result<(), Error> {
+    /// Opens a file that a run would write; none if there is nothing in it yet.
+    fn open_to_look(&self, path: &Path) -> Result<Option<Connection>, Error> {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_on_file(error, "read", path)),
             Ok(metadata) if metadata.is_dir() => {
                 return Err(Error::new(
@@ -112,7 +110,7 @@ impl Migrator {
                 )
                 .with_hint("make it writable with `chmod u+w`"));
             }
-            Ok(metadata) if metadata.len() == 0 => return Ok(()),
+            Ok(metadata) if metadata.len() == 0 => return Ok(None),
             Ok(_) => {}
         }
         // Opened to write: a journal that a crash left is rolled back here.
@@ -123,14 +121,7 @@ impl Migrator {
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
             .map_err(failed)?;
-        match database {
-            Some(database) => schema_version::refuse_foreign(
-                &connection,
-                self.registry.schema_version_table(),
-                database,
-            ),
-            None => Ok(()),
-        }
+        Ok(Some(connection))
     }
 
     fn refuse_manual_in_one(&self, plan: &Plan) -> Result<(), Error> {
