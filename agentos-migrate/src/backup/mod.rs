@@ -175,11 +175,15 @@ impl BackupManager {
     ) -> Result<RestoreReport, Error> {
         let _lock = self.lock()?;
         self.recover_locked()?;
-        let outcome = restore::restore(&self.place, id, options);
-        if outcome.is_err() && !pending(&self.place.data_dir) {
-            swap::forget(&self.place.data_dir)?;
-        }
-        outcome
+        restore::restore(&self.place, id, options).map_err(|error| {
+            if pending(&self.place.data_dir) {
+                return error;
+            }
+            match swap::forget(&self.place.data_dir) {
+                Ok(()) => error,
+                Err(left) => error.detail(format!("what was unpacked is left: {left}")),
+            }
+        })
     }
 
     /// Removes a backup.

@@ -98,7 +98,14 @@ impl Migrator {
         let backup_id = self.back_up(&plan, &ground)?;
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
         let outcome = match outcome {
-            Ok(report) => self.clean_backups().map(|()| report).map_err(Into::into),
+            Ok(report) => match self.clean_backups() {
+                Ok(()) => Ok(report),
+                Err(error) => {
+                    let error =
+                        error.in_state("the run is committed; old backups are not all removed");
+                    Err(RunFailure { error, report })
+                }
+            },
             Err(failure) => Err(self.clean_after(failure)),
         };
         drop(lock);
