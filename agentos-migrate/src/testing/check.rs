@@ -31,13 +31,18 @@ const PREFIXES_MAX: usize = 50;
 ///
 /// # Examples
 ///
-/// ```no_run
-/// # fn registry() -> agentos_migrate::Registry { unimplemented!() }
-/// # fn main() {}
-/// #[test]
-/// fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
-///     agentos_migrate::testing::check(&registry())
-/// }
+/// ```
+/// use agentos_migrate::{Migration, Registry, testing};
+///
+/// let notes = Migration::new("0001", &["notes"], |ctx| {
+///     ctx.execute("notes", "CREATE TABLE note (body TEXT)", [])?;
+///     Ok(())
+/// });
+/// let forgetful = notes.clone().downgrade(|_| Ok(()));
+///
+/// assert!(testing::check(&Registry::new(&["notes"], vec![notes])).is_ok());
+/// let error = testing::check(&Registry::new(&["notes"], vec![forgetful])).unwrap_err();
+/// assert!(error.to_string().contains("the downgrade of 0001"));
 /// ```
 pub fn check(registry: &Registry) -> Result<(), Error> {
     check_keeping(registry, &[])
