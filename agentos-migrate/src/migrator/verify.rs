@@ -42,6 +42,18 @@ pub struct Finding {
     pub hint: String,
 }
 
+impl Finding {
+    fn on(database: &str, code: &'static str, message: String, hint: &str) -> Self {
+        Self {
+            code,
+            database: Some(database.to_owned()),
+            message,
+            diff: None,
+            hint: hint.to_owned(),
+        }
+    }
+}
+
 impl Migrator {
     /// Compares history, checksums, each database's versions and its real schema with the
     /// compiled set, and asks SQLite about every file. Never writes.
@@ -113,13 +125,6 @@ impl Migrator {
         history: &History,
         inspection: &mut Inspection,
     ) -> Result<bool, Error> {
-        let finding = |code, message: String, hint: &str| Finding {
-            code,
-            database: Some(database.to_owned()),
-            message,
-            diff: None,
-            hint: hint.to_owned(),
-        };
         let path = self.file_of(database);
         let applied: BTreeSet<String> = self.applied_to(database, history);
         let Some(connection) = reading::open(&path)? else {
@@ -129,7 +134,7 @@ impl Migrator {
                     path.display(),
                     applied.len()
                 );
-                inspection.findings.push(finding("no_file", message, "`restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew"));
+                inspection.findings.push(Finding::on(database, "no_file", message, "`restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew"));
             }
             return Ok(false);
         };
@@ -138,7 +143,8 @@ impl Migrator {
             self.registry.schema_version_table(),
             database,
         ) {
-            inspection.findings.push(finding(
+            inspection.findings.push(Finding::on(
+                database,
                 "collision",
                 error.to_string(),
                 error.hint().unwrap_or_default(),
@@ -153,7 +159,8 @@ impl Migrator {
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(failed)?;
         if check != "ok" {
-            inspection.findings.push(finding(
+            inspection.findings.push(Finding::on(
+                database,
                 "damaged",
                 format!("{database}: {check}"),
                 "`restore ID --database NAME` from a good backup",
@@ -276,18 +283,12 @@ fn compare_records(
     rows: &[String],
     history: &History,
 ) -> Vec<Finding> {
-    let finding = |code, message: String, hint: &str| Finding {
-        code,
-        database: Some(database.to_owned()),
-        message,
-        diff: None,
-        hint: hint.to_owned(),
-    };
     let recorded: BTreeSet<String> = rows.iter().cloned().collect();
     let mut findings = Vec::new();
     for version in applied.difference(&recorded) {
         let message = format!("the history has {version}, and {database} does not record it");
-        findings.push(finding(
+        findings.push(Finding::on(
+            database,
             "unrecorded",
             message,
             "`recover` marks it, then `upgrade` runs it again",
@@ -296,11 +297,16 @@ fn compare_records(
     for version in recorded.iter().filter(|version| !is_applied(version, history)) {
         let message = format!("{database} records {version}, and the history does not have it");
         let hint = "`upgrade` runs it again; or `restore` a backup of one moment";
-        findings.push(finding("unknown_record", message, hint));
+        findings.push(Finding::on(database, "unknown_record", message, hint));
     }
     if recorded.len() < rows.len() {
         let message = format!("{database} records a migration more than once");
-        findings.push(finding("doubled", message, "`recover` removes the doubled rows"));
+        findings.push(Finding::on(
+            database,
+            "doubled",
+            message,
+            "`recover` removes the doubled rows",
+        ));
     }
     findings
 }
@@ -310,11 +316,6 @@ fn is_applied(version: &str, history: &History) -> bool {
 }
 
 fn damaged(database: &str, error: &Error) -> Finding {
-    Finding {
-        code: "damaged",
-        database: Some(database.to_owned()),
-        message: error.to_string(),
-        diff: None,
-        hint: error.hint().unwrap_or("`restore ID --database NAME` from a good backup").to_owned(),
-    }
+    let hint = error.hint().unwrap_or("`restore ID --database NAME` from a good backup");
+    Finding::on(database, "damaged", error.to_string(), hint)
 }
