@@ -280,12 +280,17 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     };
     let (lock_path, dir) =
         (optional(set.lock.as_ref().map(|lock| &lock.path)), optional(set.dir.as_ref()));
+    let baseline = set.baseline.iter().map(|(database, path)| {
+        let path = format!("/{path}");
+        quote!((#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path))))
+    });
     let declaration = quote! {
         #private::SetDeclaration {
             crate_name: ::core::env!("CARGO_PKG_NAME"),
             databases: &[#(#databases),*],
             backup: &[#(#backup),*],
             schema_version_table: #table,
+            baseline: &[#(#baseline),*],
             expected: &[#(#expected),*],
             lock: &[#(#lines),*],
             lock_path: #lock_path,
@@ -326,6 +331,7 @@ pub(crate) fn empty_set() -> TokenStream {
             databases: &[],
             backup: &[],
             schema_version_table: "",
+            baseline: &[],
             expected: &[],
             lock: &[],
             lock_path: ::core::option::Option::None,

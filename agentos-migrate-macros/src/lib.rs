@@ -7,6 +7,7 @@
 
 mod ast;
 mod attr;
+mod baseline;
 mod calls;
 mod checksum;
 mod expand;
@@ -67,6 +68,7 @@ pub fn migration(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///     dir: "src/versions",            // optional: one file per migration, found by itself
 ///     backup: ["blobs", "crypto"],    // optional: what a backup holds besides the databases
 ///     schema_version_table: "schema_version",
+///     baseline: "src/baseline",       // optional: <database>.sql, what the application made before 0001
 /// }
 /// ```
 ///

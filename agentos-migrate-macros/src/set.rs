@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token};
 
 use crate::sql_file::{self, SqlMigration};
-use crate::{lock, near, state};
+use crate::{baseline, lock, near, state};
 
 /// A set that keeps the rules.
 pub(crate) struct Set {
@@ -16,6 +16,8 @@ pub(crate) struct Set {
     pub(crate) dir: Option<LitStr>,
     pub(crate) backup: Vec<LitStr>,
     pub(crate) schema_version_table: Option<LitStr>,
+    /// Database and file from the crate's root.
+    pub(crate) baseline: Vec<(String, String)>,
     pub(crate) modules: Vec<Module>,
     pub(crate) sql_migrations: Vec<SqlMigration>,
     /// Versions that the folder and the lock file hold.
@@ -34,7 +36,7 @@ pub(crate) struct Module {
     pub(crate) path: String,
 }
 
-const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table"];
+const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table", "baseline"];
 const FORM: &str = "`migrations! { databases: [conversations, rules], lock: \"migrations.lock\", dir: \"src/versions\" }`";
 
 /// Reads the declaration, the lock file and the folder.
@@ -47,7 +49,9 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
         known.databases = Some(names.clone());
         known.lock = lock.as_ref().map(|lock| root.join(lock.path.value()));
     });
+    let baseline = declared.baseline.as_ref().map(|dir| baseline::read(&root, dir, &names));
     let mut set = Set {
+        baseline: baseline.transpose()?.unwrap_or_default(),
         databases: declared.databases,
         dir: declared.dir,
         backup: declared.backup,
@@ -148,6 +152,7 @@ struct Declared {
     dir: Option<LitStr>,
     backup: Vec<LitStr>,
     schema_version_table: Option<LitStr>,
+    baseline: Option<LitStr>,
 }
 
 impl Parse for Declared {
@@ -179,6 +184,7 @@ impl Parse for Declared {
                 "lock" => declared.lock = Some(input.parse()?),
                 "dir" => declared.dir = Some(input.parse()?),
                 "backup" => declared.backup = list(input)?,
+                "baseline" => declared.baseline = Some(input.parse()?),
                 _ => declared.schema_version_table = Some(input.parse()?),
             }
             seen.push(word);

@@ -55,6 +55,7 @@ mod plan;
 mod registry;
 mod report;
 mod schema;
+mod schema_files;
 mod sqlite;
 mod status;
 pub mod testing;
@@ -76,7 +77,8 @@ pub use history::{AppliedMigration, History};
 pub use info::{Downgrade, Location, MigrationInfo, TransactionMode};
 pub use migration::Migration;
 pub use migrator::{
-    BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options, RunFailure,
+    AcceptedDrift, BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options,
+    RunFailure,
 };
 pub use plan::{Direction, Force, Plan, Reason, Step, Target};
 pub use registry::Registry;

@@ -21,6 +21,8 @@ pub struct SetDeclaration {
     pub backup: &'static [&'static str],
     /// The name of the table that each database's version is recorded in.
     pub schema_version_table: &'static str,
+    /// What the application itself made before the first migration: database, SQL.
+    pub baseline: &'static [(&'static str, &'static str)],
     /// Versions that the set must hold: released ones, and those that `dir` was found to hold.
     pub expected: &'static [&'static str],
     /// The lines of `migrations.lock`: version, name, checksum.

@@ -67,7 +67,7 @@ pub(super) enum Command {
     Graph(Graph),
     /// Show everything that ever happened to the data directory
     History,
-    /// Record the checksum of a modified migration without running it
+    /// Record that a modified migration, or a schema that drifted, is meant; runs nothing
     Accept(Accept),
     /// Finish what an interrupted run left, and mend the history
     Recover,
@@ -81,7 +81,7 @@ pub(super) enum Command {
     Restore(Restore),
     /// Remove old backups
     Prune(Prune),
-    /// Print or write the databases' schemas as normalised SQL
+    /// Print the databases' schemas as normalised SQL, or keep schema files of this program's migrations
     Schema(Schema),
     /// Write the file of a new migration
     New(New),
@@ -153,8 +153,11 @@ pub(super) struct Downgrade {
 #[derive(Debug, Args)]
 pub(super) struct Accept {
     /// The modified migration
-    #[arg(value_name = "VERSION")]
-    pub(super) version: String,
+    #[arg(value_name = "VERSION", required_unless_present = "drift")]
+    pub(super) version: Option<String>,
+    /// What `verify` calls drift now, in all databases; a later change of it is drift again
+    #[arg(long, conflicts_with = "version")]
+    pub(super) drift: bool,
 }
 
 #[derive(Debug, Args)]
@@ -239,11 +242,11 @@ pub(super) struct Schema {
     /// What this program's migrations make up to this version, instead of what is there
     #[arg(long, value_name = "VERSION")]
     pub(super) at: Option<String>,
-    /// Write one file per database into this folder
-    #[arg(long, value_name = "PATH")]
+    /// Write what this program's migrations make, a file per database, into this folder
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema")]
     pub(super) write: Option<PathBuf>,
-    /// Exit with 2 unless the files in this folder are current
-    #[arg(long, value_name = "PATH", conflicts_with = "write")]
+    /// Exit with 2 unless the files in this folder are what this program's migrations make
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema", conflicts_with = "write")]
     pub(super) check: Option<PathBuf>,
 }
 

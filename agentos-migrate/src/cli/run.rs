@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::exit::{Exit, code_of};
 use super::settings::Settings;
-use super::ui::{BAD, DIM, GOOD, Ui};
+use super::ui::{BAD, DIM, GOOD, Ui, diff_text};
 use crate::error::{Error, ErrorKind};
 use crate::event::Progress;
 use crate::migrator::{Migrator, Options, RunFailure};
@@ -149,13 +149,6 @@ fn rehearsed(text: &mut String, rehearsal: &Rehearsal, verbose: u8) {
     }
     for change in &rehearsal.schema_changes {
         let _ = writeln!(text, "  schema of {}:", change.database);
-        for line in change.diff.lines() {
-            let style = match line.chars().next() {
-                Some('+') => GOOD,
-                Some('-') => BAD,
-                _ => DIM,
-            };
-            let _ = writeln!(text, "    {style}{line}{style:#}");
-        }
+        text.push_str(&diff_text(&change.diff, "    "));
     }
 }

@@ -164,6 +164,20 @@ pub(super) fn talk_line(line: &str) {
     talk(&format!("{line}\n"));
 }
 
+/// Colours the lines of a unified difference.
+pub(super) fn diff_text(diff: &str, indent: &str) -> String {
+    let mut text = String::new();
+    for line in diff.lines() {
+        let style = match line.chars().next() {
+            Some('+') => GOOD,
+            Some('-') => BAD,
+            _ => DIM,
+        };
+        text.push_str(&format!("{indent}{style}{line}{style:#}\n"));
+    }
+    text
+}
+
 /// Lays rows out in columns, two spaces apart; the last column is not padded.
 pub(super) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();

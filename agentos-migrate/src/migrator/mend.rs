@@ -19,6 +19,7 @@ use crate::sqlite::failure::on_file;
 use crate::sqlite::session::{Opening, Session};
 use crate::sqlite::vfs::CommitError;
 use crate::sqlite::{history_table, reading, schema_version};
+use crate::version::Version;
 
 impl Migrator {
     /// Marks what the history has and a database lacks, and removes doubled version rows.
@@ -102,7 +103,7 @@ impl Migrator {
         for info in self.infos() {
             let Some(row) = history.row(&info.version).filter(|row| row.success) else { continue };
             for database in info.databases.iter() {
-                if !self.recorded(database)?.contains(info.version.as_str()) {
+                if !self.recorded(database)?.contains(&info.version) {
                     found.push(row.clone());
                     break;
                 }
@@ -112,8 +113,8 @@ impl Migrator {
     }
 
     /// Returns the versions that a database records; none for a missing file.
-    pub(super) fn recorded(&self, database: &str) -> Result<BTreeSet<String>, Error> {
-        Ok(self.recorded_rows(database)?.into_iter().collect())
+    pub(super) fn recorded(&self, database: &str) -> Result<BTreeSet<Version>, Error> {
+        Ok(self.recorded_rows(database)?.iter().filter_map(|text| text.parse().ok()).collect())
     }
 
     fn recorded_rows(&self, database: &str) -> Result<Vec<String>, Error> {
@@ -128,7 +129,8 @@ impl Migrator {
         let mut found = BTreeSet::new();
         for database in self.registry.databases() {
             let rows = self.recorded_rows(database)?;
-            let distinct: BTreeSet<&String> = rows.iter().collect();
+            let distinct: BTreeSet<&str> =
+                rows.iter().map(|version| version.trim_start_matches('0')).collect();
             if distinct.len() < rows.len() {
                 found.insert(*database);
             }

@@ -4,19 +4,23 @@
 //!
 //! - asking, which never writes: [`status`](Migrator::status), [`plan`](Migrator::plan),
 //!   [`rehearse`](Migrator::rehearse), [`verify`](Migrator::verify), [`schema`](Migrator::schema),
-//!   [`history`](Migrator::history)
+//!   [`compiled_schema`](Migrator::compiled_schema), [`history`](Migrator::history)
 //! - acting: [`upgrade`](Migrator::upgrade), [`downgrade`](Migrator::downgrade),
-//!   [`accept`](Migrator::accept), [`recover`](Migrator::recover)
+//!   [`accept`](Migrator::accept), [`accept_drift`](Migrator::accept_drift), [`recover`](Migrator::recover)
 //! - options: [`Options`]
 //!
 //! Acting is always: take the run lock, finish what an interrupted run left,
 //! decide, refuse with everything that is wrong, back up, run, report.
 
 mod accept;
+mod accept_drift;
+mod drift;
+mod follow;
 mod mend;
 mod options;
 mod preflight;
 mod questions;
+mod records;
 mod recovery;
 mod rehearse;
 mod run;
@@ -27,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::accept_drift::AcceptedDrift;
 pub use self::options::{BackupPolicy, CommitMode, Options};
 pub use self::run::RunFailure;
 pub use self::verify::{Finding, Inspection};

@@ -77,11 +77,11 @@ impl Migrator {
         let mut missing = self.applied_to(database, history);
         // As versions: the same one may be written with more zeros.
         let recorded: Vec<Version> = recorded.iter().filter_map(|text| text.parse().ok()).collect();
-        missing.retain(|text| text.parse().is_ok_and(|version| !recorded.contains(&version)));
+        missing.retain(|version| !recorded.contains(version));
         if missing.is_empty() {
             return Ok(());
         }
-        let missing: Vec<String> = missing.into_iter().collect();
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let text = format!(
             "the history has {} on {database}, and {} does not record it",
             missing.join(", "),

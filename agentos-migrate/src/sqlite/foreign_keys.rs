@@ -93,9 +93,16 @@ fn shown(value: &Value) -> String {
 }
 
 impl Violations {
-    /// Returns how many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.0.values().sum()
+    /// Tells them to a person, a line for each pair of tables.
+    pub(crate) fn told(&self, database: &str) -> Vec<String> {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (Violation { table, parent, .. }, count) in &self.0 {
+            *counts.entry((table, parent)).or_default() += count;
+        }
+        let line = |((table, parent), count)| {
+            format!("{database}: {count} row(s) of {table} have no parent in {parent}")
+        };
+        counts.into_iter().map(line).collect()
     }
 
     /// Refuses violations that `before` does not hold.

@@ -33,6 +33,7 @@
 //! ```
 
 mod check;
+mod schema_files;
 mod seed;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use self::check::{check, check_keeping};
+pub use self::schema_files::schema_files;
 use crate::error::{Error, ErrorKind};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
@@ -66,16 +68,18 @@ impl Harness {
         Ok(harness)
     }
 
-    /// Makes a directory without any file.
+    /// Makes a directory without any file but what the application itself makes, if the set
+    /// declares that as its baseline.
     ///
     /// # Errors
     ///
-    /// A temporary directory that cannot be made.
+    /// A temporary directory that cannot be made; a baseline that SQLite refuses.
     pub fn empty(registry: Registry) -> Result<Self, Error> {
         let directory = tempfile::tempdir()
             .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
         let options = Options::default().backup(BackupPolicy::Skip);
         let migrator = Migrator::new(registry, directory.path()).with_options(options);
+        migrator.lay_baseline(directory.path())?;
         Ok(Self { migrator, directory })
     }
 
