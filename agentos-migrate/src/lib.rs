@@ -78,12 +78,13 @@ pub use info::{Downgrade, Location, MigrationInfo, TransactionMode};
 pub use migration::Migration;
 pub use migrator::{
     AcceptedDrift, BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options,
-    RunFailure,
+    RehearsalPolicy, RunFailure,
 };
 pub use plan::{Direction, Force, Plan, Reason, Step, Target};
 pub use registry::Registry;
 pub use report::{
-    MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, StatementRun,
+    MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, SpaceUse, StatementRun,
+    Validation,
 };
 pub use rusqlite;
 pub use schema::read::{TableColumn, Visibility};

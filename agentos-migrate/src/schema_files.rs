@@ -79,7 +79,7 @@ fn others(folder: &Path, schemas: &[(String, String)]) -> Result<Vec<String>, Er
         let entry = entry.map_err(|error| io_on_file(error, "read", folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_known = schemas.iter().any(|(database, _)| file_name(database) == name);
-        if name.ends_with(".sql") && !is_known {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "sql") && !is_known {
             names.push(name);
         }
     }

@@ -114,10 +114,14 @@ pub(super) struct Graph {
 
 /// How a run is done.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Running {
     /// Run it on copies and keep nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Run it on copies first, and go on only if that passed
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) rehearse: bool,
     /// Make no backup first
     #[arg(long)]
     pub(super) no_backup: bool,

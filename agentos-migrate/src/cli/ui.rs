@@ -59,6 +59,13 @@ impl Ui {
         }
     }
 
+    /// Writes a part of the answer for people; the one document holds it anyway.
+    pub(super) fn answer_text(&self, text: &str) {
+        if !self.json {
+            print(text);
+        }
+    }
+
     /// Shows a bar while a backup is made or restored.
     pub(super) fn follow(&self, manager: BackupManager) -> BackupManager {
         if !self.shows_progress() {

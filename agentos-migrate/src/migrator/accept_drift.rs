@@ -70,7 +70,7 @@ impl Migrator {
     }
 
     fn rows_of(&self, look: &CloseLook) -> (Vec<Accepted>, Vec<AcceptedDrift>) {
-        let (accepted_at, program) = (now(), &self.options.program);
+        let (time, program) = (now(), &self.options.program);
         let drifts = look.drifts.iter().map(|drift| {
             let message = format!("{}: {}", drift.database, drift.difference);
             let (kind, name) = (drift.difference.kind.word(), &drift.difference.name);
@@ -89,7 +89,7 @@ impl Migrator {
                     kind: kind.clone(),
                     name: name.clone(),
                     sql,
-                    accepted_at: accepted_at.clone(),
+                    at: time.clone(),
                     program: program.clone(),
                 };
                 (row, AcceptedDrift { database, kind, name, message })

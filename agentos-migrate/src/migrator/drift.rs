@@ -45,7 +45,7 @@ impl Drift {
 
     fn finding(&self, accepted: &[Accepted]) -> Finding {
         let since = self.last_word(accepted).map(|row| {
-            let day = row.accepted_at.split('T').next().unwrap_or_default();
+            let day = row.at.split('T').next().unwrap_or_default();
             format!("; it was accepted in another form on {day}")
         });
         let message =

@@ -20,7 +20,7 @@ impl Run<'_> {
         let accepted = accepted_drift::read(self.session.history())
             .map_err(|error| on_file(error, "read", &path))?;
         let mut standing = Vec::new();
-        for (row, found) in self.beside_the_real_ones(accepted)? {
+        for (row, found) in self.beside_the_real_ones(&accepted)? {
             if compare::is_as_accepted(row.sql.as_deref(), found.as_deref()) {
                 standing.push(row);
             }
@@ -29,7 +29,7 @@ impl Run<'_> {
     }
 
     /// Writes what the migrations of a transaction made of accepted objects.
-    pub(super) fn follow_accepted(&self, standing: Vec<Accepted>) -> Result<(), Error> {
+    pub(super) fn follow_accepted(&self, standing: &[Accepted]) -> Result<(), Error> {
         let mut changed = Vec::new();
         for (row, found) in self.beside_the_real_ones(standing)? {
             if !compare::is_as_accepted(row.sql.as_deref(), found.as_deref()) {
@@ -47,7 +47,7 @@ impl Run<'_> {
     /// Pairs accepted objects of this run's databases with their present SQL.
     fn beside_the_real_ones(
         &self,
-        accepted: Vec<Accepted>,
+        accepted: &[Accepted],
     ) -> Result<Vec<(Accepted, Option<String>)>, Error> {
         let mut pairs = Vec::new();
         for member in self.context.members() {

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::accept_drift::AcceptedDrift;
-pub use self::options::{BackupPolicy, CommitMode, Options};
+pub use self::options::{BackupPolicy, CommitMode, Options, RehearsalPolicy};
 pub use self::run::RunFailure;
 pub use self::verify::{Finding, Inspection};
 use crate::context::Settings;
@@ -180,7 +180,9 @@ impl Migrator {
         if matches!(target, Target::Latest) && self.is_up_to_date()? {
             return Ok(Report::default());
         }
-        self.act(|status| Plan::upgrade(&self.infos(), status, target, self.options.force))
+        self.act_as_rehearsed(|status| {
+            Plan::upgrade(&self.infos(), status, target, self.options.force)
+        })
     }
 
     /// Reverts everything applied above `target`, newest first.
@@ -189,7 +191,9 @@ impl Migrator {
     ///
     /// As [`upgrade`](Self::upgrade). `Irreversible` comes before anything is touched.
     pub fn downgrade(&self, target: &Version) -> Result<Report, RunFailure> {
-        self.act(|status| Plan::downgrade(&self.infos(), status, target, self.options.force))
+        self.act_as_rehearsed(|status| {
+            Plan::downgrade(&self.infos(), status, target, self.options.force)
+        })
     }
 
     fn settings(&self) -> Arc<Settings> {

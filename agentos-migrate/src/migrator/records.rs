@@ -53,6 +53,19 @@ impl<'a> Told<'a> {
         });
         is_ours(&record.applied_at) && !times.contains(record.applied_at.as_str()) && !is_accepted
     }
+
+    /// Returns the rows that only a copied file can have, as a person may accept them: version and time.
+    pub(super) fn rows_from_elsewhere(
+        &self,
+        database: &str,
+        records: &[Record],
+    ) -> Vec<(String, String)> {
+        let records = records.iter();
+        records
+            .filter(|record| self.is_applied(record) && self.is_from_elsewhere(database, record))
+            .map(|record| (record.migration.clone(), record.applied_at.clone()))
+            .collect()
+    }
 }
 
 /// Asks for the form in which this engine writes a time: `2026-01-14T08:30:12.000000Z`.
@@ -114,20 +127,6 @@ impl Migrator {
             let hint = "put the row right by hand, in the database's version table";
             Finding::on(database, "version_differs", message, hint)
         })
-    }
-
-    /// Returns the rows that only a copied file can have, as a person may accept them.
-    pub(super) fn rows_from_elsewhere(
-        &self,
-        database: &str,
-        records: &[Record],
-        told: &Told<'_>,
-    ) -> Vec<(String, String)> {
-        records
-            .iter()
-            .filter(|record| told.is_applied(record) && told.is_from_elsewhere(database, record))
-            .map(|record| (record.migration.clone(), record.applied_at.clone()))
-            .collect()
     }
 }
 

@@ -369,7 +369,7 @@ impl Run<'_> {
             self.perform(step)?;
         }
         self.check_foreign_keys(steps)?;
-        self.follow_accepted(accepted)?;
+        self.follow_accepted(&accepted)?;
         self.session.write_history(&std::mem::take(&mut self.entries))?;
         let digest = self.history.digest(&self.migrator.infos());
         match self.session.commit(self.context.members_mut(), digest) {

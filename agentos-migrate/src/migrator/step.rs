@@ -13,7 +13,7 @@ use crate::event::{Event, EventKind, Progress};
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::migration::{Migration, Step as Body};
 use crate::plan::{Direction, Step};
-use crate::report::MigrationResult;
+use crate::report::{MigrationResult, Validation};
 use crate::sqlite::failure::{kind_of, on_file};
 use crate::sqlite::guard::{Role, Scope};
 use crate::sqlite::history_table;
@@ -48,7 +48,11 @@ impl Run<'_> {
             error_message: None,
             checksum: info.checksum.to_string(),
             applied_at: now(),
-            rehearsal: self.compare(before, &info.databases)?,
+            rehearsal: self.compare(
+                before,
+                &info.databases,
+                validation(step, migration, outcome.as_ref().err()),
+            )?,
         };
         let outcome = outcome.and_then(|()| self.record(step, info, &result));
         if let Err(error) = &outcome {
@@ -235,6 +239,18 @@ impl Run<'_> {
         }
         self.entries.push(history_table::Entry { version: result.version.clone(), row, event });
         Ok(())
+    }
+}
+
+/// Says what came of a migration's validation.
+fn validation(step: &Step, migration: &Migration, error: Option<&Error>) -> Validation {
+    match error.map(Error::kind) {
+        _ if migration.validate.is_none() || step.direction == Direction::Downgrade => {
+            Validation::Absent
+        }
+        None => Validation::Passed,
+        Some(ErrorKind::ValidationFailed) => Validation::Failed,
+        Some(_) => Validation::NotReached,
     }
 }
 

@@ -180,7 +180,7 @@ impl Migrator {
         let records = schema_version::records(&connection, self.registry.schema_version_table())
             .map_err(failed)?;
         inspection.findings.extend(self.compare_records(database, &records, told));
-        let copied = self.rows_from_elsewhere(database, &records, told);
+        let copied = told.rows_from_elsewhere(database, &records);
         look.copied.extend(copied.into_iter().map(|row| (database.to_owned(), row)));
         inspection.findings.extend(integrity(&connection, database, &path)?);
         let orphans = foreign_keys::violations(&connection).map_err(failed)?;

@@ -22,7 +22,7 @@ pub(crate) struct Accepted {
     /// The object's SQL as it was found; none if it was not there.
     pub(crate) sql: Option<String>,
     /// When it was accepted.
-    pub(crate) accepted_at: String,
+    pub(crate) at: String,
     /// The program that was told so, with its version.
     pub(crate) program: String,
 }
@@ -59,7 +59,7 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Vec<Accepted>> {
             kind: row.get(1)?,
             name: row.get(2)?,
             sql: row.get(3)?,
-            accepted_at: row.get(4)?,
+            at: row.get(4)?,
             program: row.get(5)?,
         })
     })?;
@@ -71,8 +71,8 @@ pub(crate) fn write(connection: &Connection, rows: &[Accepted]) -> rusqlite::Res
     connection.execute_batch(CREATE)?;
     let sql = "INSERT OR REPLACE INTO accepted_drift (database, kind, name, sql, accepted_at, program) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = connection.prepare(sql)?;
-    for Accepted { database, kind, name, sql, accepted_at, program } in rows {
-        insert.execute(params![database, kind, name, sql, accepted_at, program])?;
+    for Accepted { database, kind, name, sql, at, program } in rows {
+        insert.execute(params![database, kind, name, sql, at, program])?;
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ mod tests {
             kind: "table".to_owned(),
             name: name.to_owned(),
             sql: sql.map(str::to_owned),
-            accepted_at: "now".to_owned(),
+            at: "now".to_owned(),
             program: "tests".to_owned(),
         };
         write(&connection, &[row("Note", Some("CREATE TABLE Note(a)"))]).expect("writes");
