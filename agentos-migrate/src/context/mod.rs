@@ -5,6 +5,7 @@
 //! migration does not name can't be reached. Nothing here commits; that is
 //! the engine's, or [`ManualContext`]'s.
 
+mod counted;
 mod inspect;
 mod manual;
 mod statement;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Params, Row};
 
+use self::counted::Counted;
 pub use self::manual::ManualContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;
@@ -46,6 +48,7 @@ pub struct MigrationContext {
     records: Cell<bool>,
     statements: RefCell<Vec<StatementRun>>,
     notes: RefCell<Vec<String>>,
+    counted: RefCell<Counted>,
 }
 
 /// What holds for a whole run.
@@ -69,6 +72,7 @@ impl MigrationContext {
             records: Cell::new(false),
             statements: RefCell::default(),
             notes: RefCell::default(),
+            counted: RefCell::default(),
         }
     }
 
@@ -226,6 +230,9 @@ impl MigrationContext {
     /// Every index, trigger, view and foreign key that concerns the table
     /// stays; what would be lost is refused, and the table left as it was.
     ///
+    /// The changes mean what they mean in [`RebuildApi::V1`], for ever: another meaning is another
+    /// method, so that a migration that was released does what it did.
+    ///
     /// # Errors
     ///
     /// A change that has no meaning for this table, rows that the new
@@ -267,11 +274,16 @@ impl MigrationContext {
 
     /// Returns the connection itself, for code that wants one. The same guard holds.
     ///
+    /// Rows that a trigger deletes are found at the end of the migration. A rehearsal does not
+    /// show what runs here.
+    ///
     /// # Errors
     ///
-    /// A database that the migration does not name.
+    /// A database that the migration does not name; what SQLite says while rows are counted.
     pub fn connection(&self, database: &str) -> Result<&Connection> {
-        Ok(&self.member(database)?.connection)
+        let member = self.member(database)?;
+        self.count_before(member)?;
+        Ok(&member.connection)
     }
 
     /// Runs `work` in a savepoint of one database: if it fails, that database is as before it.
@@ -363,6 +375,7 @@ impl MigrationContext {
         self.deletes = deletes.iter().map(|table| (*table).to_owned()).collect();
         self.statements.borrow_mut().clear();
         self.notes.borrow_mut().clear();
+        self.counted.borrow_mut().clear();
     }
 
     /// Starts to keep the statements that run, for a rehearsal.

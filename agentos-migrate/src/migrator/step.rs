@@ -79,6 +79,10 @@ impl Run<'_> {
             self.call(body).map_err(|error| describe(error, step, info))?;
         }
         self.refuse_lost_transaction(step, info)?;
+        if info.transaction == TransactionMode::Atomic {
+            let unseen = self.context.refuse_rows_lost_unseen();
+            unseen.map_err(|error| describe(error.into(), step, info))?;
+        }
         if step.direction == Direction::Upgrade {
             self.validate(migration, info)?;
         }

@@ -14,6 +14,16 @@ pub(crate) struct Contents {
     pub(crate) bytes: u64,
 }
 
+/// Counts the rows of the tables, by name in lower case, if there is a trigger that could delete any.
+pub(crate) fn rows_at_risk(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%delete%')";
+    if !connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = of(connection)?.rows.into_iter();
+    Ok(rows.map(|(table, count)| (table.to_ascii_lowercase(), count)).collect())
+}
+
 /// Counts every table's rows.
 ///
 /// The tables in which a virtual table keeps its content are left out: they
