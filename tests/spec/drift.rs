@@ -272,7 +272,7 @@ fn an_older_copy_and_a_missing_an_empty_and_a_foreign_file_are_named() {
 }
 
 #[test]
-fn a_lost_history_is_said_once() {
+fn a_lost_history_is_said_once_and_nothing_runs_twice() {
     let (directory, migrator) = upgraded();
     std::fs::remove_file(directory.file("migrations.db")).expect("removes");
     check(
@@ -281,6 +281,16 @@ fn a_lost_history_is_said_once() {
             "no_history: migrations.db holds no history, and the databases record 4 applied migration(s)",
         ],
     );
+    let before = directory.contents();
+    let failure = migrator.upgrade(&Target::Latest).expect_err("it would run everything twice");
+    assert_eq!(failure.kind(), ErrorKind::NeedsOperator);
+    assert!(failure.to_string().starts_with("the databases record 0001, 0002, 0003 as applied"));
+    assert_eq!(directory.contents(), before);
+    assert_eq!(migrator.recover().expect("recovers").taken_into_history, ["0001", "0002", "0003"]);
+    check(&migrator, &[]);
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    migrator.downgrade(&"0000".parse().expect("a version")).expect("reverts");
+    check(&migrator, &[]);
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Migrator {
         if !told.is_applied(record) {
             let message =
                 format!("{database} records {migration}, and the history does not have it");
-            let hint = "`upgrade` runs it again; or `restore` a backup of one moment";
+            let hint = "`recover` takes it into the history if all its databases record it, else `upgrade` runs it again; or `restore` a backup of one moment";
             return Some(Finding::on(database, "unknown_record", message, hint));
         }
         if told.is_from_elsewhere(database, record) {

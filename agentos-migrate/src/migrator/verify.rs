@@ -95,7 +95,10 @@ impl Migrator {
                 Err(error) => look.inspection.findings.push(damaged(database, &error)),
             }
         }
-        join_lost_history(&history, &mut look.inspection);
+        if is_lost(&history, &mut look.inspection) {
+            look.inspection.schema_compared = false;
+            return Ok(look);
+        }
         look.drifts = self.inspect_schemas(&history, &readable, &accepted, &mut look.inspection)?;
         Ok(look)
     }
@@ -199,11 +202,11 @@ pub(super) struct CloseLook {
 }
 
 /// Says once, instead of for each row, that databases record what no history tells of.
-fn join_lost_history(history: &History, inspection: &mut Inspection) {
+fn is_lost(history: &History, inspection: &mut Inspection) -> bool {
     let is_unknown = |finding: &Finding| finding.code == "unknown_record";
     let count = inspection.findings.iter().filter(|finding| is_unknown(finding)).count();
     if !history.is_empty() || count == 0 {
-        return;
+        return false;
     }
     inspection.findings.retain(|finding| !is_unknown(finding));
     inspection.findings.push(Finding {
@@ -213,8 +216,9 @@ fn join_lost_history(history: &History, inspection: &mut Inspection) {
             "migrations.db holds no history, and the databases record {count} applied migration(s)"
         ),
         diff: None,
-        hint: "put migrations.db back, or `restore` a backup of one moment; `upgrade` would run everything again".to_owned(),
+        hint: "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
     });
+    true
 }
 
 fn integrity(
