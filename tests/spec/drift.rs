@@ -294,6 +294,25 @@ fn a_lost_history_is_said_once_and_nothing_runs_twice() {
 }
 
 #[test]
+fn what_only_one_of_its_databases_records_runs_again() {
+    // An older tool committed file by file, and died between two of them.
+    let directory = Directory::new();
+    let set = || {
+        vec![Migration::new("0001", &["chat", "rules"], |ctx| {
+            ctx.execute("chat", "CREATE TABLE IF NOT EXISTS a (b)", [])?;
+            ctx.execute("rules", "CREATE TABLE IF NOT EXISTS a (b)", [])?;
+            Ok(())
+        })]
+    };
+    migrator(&directory, set()).upgrade(&Target::Latest).expect("upgrades");
+    std::fs::remove_file(directory.file("migrations.db")).expect("removes");
+    std::fs::remove_file(directory.file("rules.db")).expect("removes");
+    assert!(migrator(&directory, set()).recover().expect("recovers").is_empty());
+    migrator(&directory, set()).upgrade(&Target::Latest).expect("runs again");
+    check(&migrator(&directory, set()), &[]);
+}
+
+#[test]
 fn a_page_that_is_damaged_and_orphans_are_told_apart() {
     let (directory, migrator) = upgraded();
     directory.sql(

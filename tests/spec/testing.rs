@@ -59,3 +59,25 @@ fn a_directory_stands_at_any_version_and_moves_both_ways() {
     assert_eq!(current().as_deref(), Some("0001"));
     assert!(harness.connection("other").is_err());
 }
+
+#[test]
+fn a_directory_begins_with_what_the_application_makes() {
+    let adopting = sql(
+        "0001",
+        "chat",
+        "ALTER TABLE note ADD COLUMN pinned INTEGER",
+        "ALTER TABLE note DROP COLUMN pinned",
+    );
+    let set = registry(vec![adopting]);
+    assert!(check(&set).is_err(), "the table is the application's");
+    let set = set.with_baseline(&[("chat", "CREATE TABLE note (id INTEGER PRIMARY KEY)")]);
+    check(&set).expect("is sound");
+    let harness = Harness::empty(set).expect("a directory");
+    harness
+        .connection("chat")
+        .expect("opens")
+        .execute("INSERT INTO note VALUES (1)", [])
+        .expect("fills");
+    harness.migrate_to("0001").expect("upgrades");
+    assert!(harness.migrator().verify().expect("verifies").findings.is_empty());
+}

@@ -246,10 +246,10 @@ pub(super) struct Schema {
     /// What this program's migrations make up to this version, instead of what is there
     #[arg(long, value_name = "VERSION")]
     pub(super) at: Option<String>,
-    /// Write what this program's migrations make, a file per database, into this folder
+    /// Write what this program's migrations make, a file per database, into this folder [default: schema]
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema")]
     pub(super) write: Option<PathBuf>,
-    /// Exit with 2 unless the files in this folder are what this program's migrations make
+    /// Exit with 2 unless the files in this folder [default: schema] are what this program's migrations make
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema", conflicts_with = "write")]
     pub(super) check: Option<PathBuf>,
 }

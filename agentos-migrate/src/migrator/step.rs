@@ -212,7 +212,8 @@ impl Run<'_> {
                 self.versions.remove(&member.database);
                 continue;
             }
-            if member.guard.wrote_version() {
+            let written = member.guard.wrote_version();
+            if written {
                 self.versions.remove(&member.database);
             }
             let versions = match self.versions.entry(member.database.clone()) {
@@ -221,7 +222,9 @@ impl Run<'_> {
                     unknown.insert(Versions::read(&member.connection, table).map_err(failed)?)
                 }
             };
-            versions.record(&member.connection, table, info, &result.applied_at).map_err(failed)?;
+            versions
+                .record(&member.connection, table, info, &result.applied_at, written)
+                .map_err(failed)?;
         }
         let kind = match step.direction {
             Direction::Upgrade if step.is_forced() => EventKind::Forced,

@@ -116,15 +116,17 @@ impl Versions {
         })
     }
 
-    /// Records a migration, unless its own SQL did already.
+    /// Records a migration, unless its own SQL did already: then `written` is true.
     ///
-    /// Where it declares no version, the last recorded one goes on.
+    /// Where it declares no version, the last recorded one goes on. A row of an earlier attempt
+    /// gets the time of this one, as the history does.
     pub(crate) fn record(
         &mut self,
         connection: &Connection,
         table: &str,
         info: &MigrationInfo,
         applied_at: &str,
+        written: bool,
     ) -> rusqlite::Result<()> {
         let table = quote_name(table);
         if !self.exists {
@@ -133,7 +135,15 @@ impl Versions {
             self.exists = true;
         }
         if !self.migrations.insert(info.version.clone()) {
-            return Ok(());
+            if written {
+                return Ok(());
+            }
+            let sql = format!(
+                "UPDATE {table} SET applied_at = ?1, version = coalesce(?2, version)
+                WHERE ltrim(migration_version, '0') = ltrim(?3, '0')"
+            );
+            let values = params![applied_at, info.schema_version.as_deref(), info.version.as_str()];
+            return connection.execute(&sql, values).map(drop);
         }
         let version = info
             .schema_version
@@ -217,7 +227,7 @@ mod tests {
         for _ in 0..2 {
             let mut versions = Versions::read(&connection, "schema_version").expect("reads");
             versions
-                .record(&connection, "schema_version", migration.info(), "now")
+                .record(&connection, "schema_version", migration.info(), "now", false)
                 .expect("records");
         }
         assert_eq!(versions(&connection), [("1.0.0".to_owned(), "0001".to_owned())]);
@@ -233,7 +243,7 @@ mod tests {
         let record = |migration: &Migration| {
             let mut versions = Versions::read(&connection, "schema_version").expect("reads");
             versions
-                .record(&connection, "schema_version", migration.info(), "now")
+                .record(&connection, "schema_version", migration.info(), "now", false)
                 .expect("records");
         };
         record(&short);
@@ -255,8 +265,12 @@ mod tests {
         first.info.schema_version = Some("2.5.0".into());
         let second = Migration::new("0002", &["a"], |_| Ok(()));
         let mut recorded = Versions::default();
-        recorded.record(&connection, "schema_version", first.info(), "now").expect("records");
-        recorded.record(&connection, "schema_version", second.info(), "now").expect("records");
+        recorded
+            .record(&connection, "schema_version", first.info(), "now", false)
+            .expect("records");
+        recorded
+            .record(&connection, "schema_version", second.info(), "now", false)
+            .expect("records");
         assert_eq!(versions(&connection)[1], ("2.5.0".to_owned(), "0002".to_owned()));
     }
 
