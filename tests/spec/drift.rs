@@ -1,12 +1,10 @@
 //! Drift: `verify` names what is not as the migrations made it, is silent about what is the
 //! application's own or was accepted, and speaks again when that changes.
 
-use agentos_migrate::{
-    ErrorKind, EventKind, Finding, Migration, Migrator, Registry, Target, Version,
-};
+use agentos_migrate::{ErrorKind, EventKind, Migrator, Registry, Target, Version};
 
 use crate::support::command::run;
-use crate::support::{Directory, agentos, migrator, registry, sql, three};
+use crate::support::{Directory, agentos, finds, migrator, registry, sql, three, upgraded};
 
 const APPLICATION: &str =
     "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT); CREATE INDEX by_body ON note(body);";
@@ -21,34 +19,16 @@ fn adopting() -> Registry {
     )])
 }
 
-fn upgraded() -> (Directory, Migrator) {
-    let directory = Directory::new();
-    let migrator = migrator(&directory, three());
-    migrator.upgrade(&Target::Latest).expect("upgrades");
-    (directory, migrator)
-}
-
-#[track_caller]
-fn check(migrator: &Migrator, expected: &[&str]) {
-    let findings = migrator.verify().expect("verifies").findings;
-    let found: Vec<String> = findings.iter().map(line).collect();
-    assert_eq!(found, expected);
-}
-
-fn line(finding: &Finding) -> String {
-    format!("{}: {}", finding.code, finding.message)
-}
-
 #[test]
 fn added_missing_and_changed_objects_are_named_with_their_difference() {
     let (directory, migrator) = upgraded();
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
     directory.sql(
         "chat",
         "CREATE INDEX mine ON chat(title); ALTER TABLE chat ADD COLUMN extra; CREATE VIEW v AS SELECT 1",
     );
     directory.sql("rules", "DROP TABLE rule");
-    check(
+    finds(
         &migrator,
         &[
             "drift: chat: table `chat` is changed",
@@ -81,14 +61,14 @@ fn a_declared_baseline_is_what_the_set_is_compared_on() {
     directory.sql("chat", APPLICATION);
     let without = Migrator::new(adopting(), directory.path());
     let with = Migrator::new(adopting().with_baseline(&[("chat", APPLICATION)]), directory.path());
-    check(&with, &[]);
+    finds(&with, &[]);
     without.upgrade(&Target::Latest).expect("upgrades");
     let inspection = without.verify().expect("verifies");
     assert!(!inspection.schema_compared);
     assert!(inspection.notes[0].contains("`baseline` in `migrations!`"), "{:?}", inspection.notes);
-    check(&with, &[]);
+    finds(&with, &[]);
     directory.sql("chat", "DROP INDEX by_body");
-    check(&with, &["drift: chat: index `by_body` is missing"]);
+    finds(&with, &["drift: chat: index `by_body` is missing"]);
 }
 
 #[test]
@@ -96,7 +76,7 @@ fn a_baseline_is_compared_before_the_first_upgrade_too() {
     let directory = Directory::new();
     directory.sql("chat", "CREATE TABLE note (id INTEGER PRIMARY KEY, body BLOB)");
     let set = adopting().with_baseline(&[("chat", APPLICATION)]);
-    check(
+    finds(
         &Migrator::new(set, directory.path()),
         &["drift: chat: table `note` is changed", "drift: chat: index `by_body` is missing"],
     );
@@ -125,7 +105,7 @@ fn a_database_that_no_migration_touched_is_the_applications_own() {
     let set = vec![sql("0001", "chat", "CREATE TABLE t (a)", "DROP TABLE t")];
     let migrator = migrator(&directory, set);
     migrator.upgrade(&Target::Latest).expect("upgrades");
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
 }
 
 #[test]
@@ -135,7 +115,7 @@ fn accepted_drift_is_silent_until_something_else_changes_the_object() {
     let accepted = migrator.accept_drift().expect("accepts");
     let messages: Vec<&str> = accepted.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(messages, ["chat: table `chat` is changed", "chat: table `draft` is added"]);
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
     let notes = migrator.verify().expect("verifies").notes;
     assert_eq!(notes, ["2 difference(s) of the schema are accepted"]);
     let error = migrator.accept_drift().expect_err("nothing is left to accept");
@@ -151,7 +131,7 @@ fn accepted_drift_is_silent_until_something_else_changes_the_object() {
         findings[0].message
     );
     directory.sql("chat", "DROP TABLE draft");
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
 }
 
 #[test]
@@ -159,9 +139,9 @@ fn an_accepted_absence_is_no_drift_and_neither_is_the_object_when_it_comes_back(
     let (directory, migrator) = upgraded();
     directory.sql("rules", "DROP TABLE rule");
     migrator.accept_drift().expect("accepts");
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
     directory.sql("rules", "CREATE TABLE rule (id INTEGER PRIMARY KEY, body TEXT, chat INTEGER)");
-    check(&migrator, &[]);
+    finds(&migrator, &[]);
 }
 
 #[test]
@@ -180,9 +160,9 @@ fn what_a_migration_makes_of_an_accepted_object_stands_with_it() {
     ];
     let next = crate::support::migrator(&directory, longer.concat());
     next.upgrade(&Target::Latest).expect("upgrades");
-    check(&next, &[]);
+    finds(&next, &[]);
     next.downgrade(&"0003".parse::<Version>().expect("a version")).expect("reverts");
-    check(&next, &[]);
+    finds(&next, &[]);
     directory.sql("chat", "ALTER TABLE chat ADD COLUMN more");
     next.upgrade(&Target::Latest).expect("upgrades");
     assert_eq!(next.verify().expect("verifies").findings.len(), 1, "a migration hides no drift");
@@ -229,142 +209,6 @@ fn drift_is_not_accepted_while_something_else_is_wrong() {
     assert_eq!(error.kind(), ErrorKind::NeedsOperator);
     assert_eq!(error.details(), ["modified: migration 0001 `step_0001` is modified"]);
     assert_eq!(directory.contents(), before);
-}
-
-#[test]
-fn a_file_of_another_directory_is_named_and_may_be_accepted() {
-    let (directory, migrator) = upgraded();
-    let (other, _) = upgraded();
-    std::fs::copy(other.file("rules.db"), directory.file("rules.db")).expect("copies");
-    let findings = migrator.verify().expect("verifies").findings;
-    assert_eq!(findings.len(), 2, "{findings:?}");
-    assert_eq!((findings[0].code, findings[0].database.as_deref()), ("copied_in", Some("rules")));
-    assert!(findings[0].message.starts_with("rules records 0002 as applied at 20"));
-    assert_eq!(migrator.accept_drift().expect("accepts").len(), 2);
-    check(&migrator, &[]);
-}
-
-#[test]
-fn an_older_copy_and_a_missing_an_empty_and_a_foreign_file_are_named() {
-    let (directory, migrator) = upgraded();
-    let early = Directory::new();
-    crate::support::migrator(&early, three())
-        .upgrade(&Target::Version("0002".parse().expect("a version")))
-        .expect("upgrades");
-    std::fs::remove_file(directory.file("chat.db")).expect("removes");
-    let missing = format!(
-        "no_file: {} is missing, and the history has 2 migration(s) on it",
-        directory.file("chat.db").display()
-    );
-    check(&migrator, &[&missing]);
-    std::fs::write(directory.file("chat.db"), "").expect("writes");
-    check(&migrator, &[&missing.replace("missing", "empty")]);
-    std::fs::write(
-        directory.file("chat.db"),
-        "no database at all, but long enough to be looked at".repeat(20),
-    )
-    .expect("writes");
-    assert_eq!(migrator.verify().expect("verifies").findings[0].code, "damaged");
-    std::fs::copy(early.file("chat.db"), directory.file("chat.db")).expect("copies");
-    let codes: Vec<&str> =
-        migrator.verify().expect("verifies").findings.iter().map(|finding| finding.code).collect();
-    assert_eq!(codes, ["unrecorded", "copied_in", "drift"]);
-}
-
-#[test]
-fn a_lost_history_is_said_once_and_nothing_runs_twice() {
-    let (directory, migrator) = upgraded();
-    std::fs::remove_file(directory.file("migrations.db")).expect("removes");
-    check(
-        &migrator,
-        &[
-            "no_history: migrations.db holds no history, and the databases record 4 applied migration(s)",
-        ],
-    );
-    let before = directory.contents();
-    let failure = migrator.upgrade(&Target::Latest).expect_err("it would run everything twice");
-    assert_eq!(failure.kind(), ErrorKind::NeedsOperator);
-    assert!(failure.to_string().starts_with("the databases record 0001, 0002, 0003 as applied"));
-    assert_eq!(directory.contents(), before);
-    assert_eq!(migrator.recover().expect("recovers").taken_into_history, ["0001", "0002", "0003"]);
-    check(&migrator, &[]);
-    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
-    migrator.downgrade(&"0000".parse().expect("a version")).expect("reverts");
-    check(&migrator, &[]);
-}
-
-#[test]
-fn what_only_one_of_its_databases_records_runs_again() {
-    // An older tool committed file by file, and died between two of them.
-    let directory = Directory::new();
-    let set = || {
-        vec![Migration::new("0001", &["chat", "rules"], |ctx| {
-            ctx.execute("chat", "CREATE TABLE IF NOT EXISTS a (b)", [])?;
-            ctx.execute("rules", "CREATE TABLE IF NOT EXISTS a (b)", [])?;
-            Ok(())
-        })]
-    };
-    migrator(&directory, set()).upgrade(&Target::Latest).expect("upgrades");
-    std::fs::remove_file(directory.file("migrations.db")).expect("removes");
-    std::fs::remove_file(directory.file("rules.db")).expect("removes");
-    assert!(migrator(&directory, set()).recover().expect("recovers").is_empty());
-    migrator(&directory, set()).upgrade(&Target::Latest).expect("runs again");
-    check(&migrator(&directory, set()), &[]);
-}
-
-#[test]
-fn a_page_that_is_damaged_and_orphans_are_told_apart() {
-    let (directory, migrator) = upgraded();
-    directory.sql(
-        "chat",
-        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 900 WHERE name = 'chat'",
-    );
-    let findings = migrator.verify().expect("verifies").findings;
-    assert!(findings.iter().any(|finding| finding.code == "damaged"), "{findings:?}");
-
-    let (directory, migrator) = upgraded();
-    directory.sql("migrations", "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 900 WHERE name = 'migration_events'");
-    let told = migrator.verify();
-    let is_told = told
-        .as_ref()
-        .map_or(true, |look| look.findings.iter().any(|finding| finding.code == "damaged"));
-    assert!(is_told, "{told:?}");
-}
-
-#[test]
-fn a_row_of_the_version_table_that_was_edited_is_named() {
-    let directory = agentos::directory("agentos-v2");
-    let migrator = Migrator::new(migrations::registry(), directory.path());
-    check(&migrator, &[]);
-    directory.sql(
-        "conversations",
-        "UPDATE schema_version SET version = '9.9.9' WHERE migration_version = '0002'",
-    );
-    check(
-        &migrator,
-        &[
-            "version_differs: conversations records 0002 as schema version 9.9.9, and it declares 1.1.0",
-        ],
-    );
-}
-
-#[test]
-fn a_version_written_with_more_zeros_is_the_same_one_everywhere() {
-    let (directory, _) = upgraded();
-    let renamed: Vec<Migration> = vec![
-        sql("00001", "chat", "SELECT 1", "DROP TABLE chat").name("step_0001"),
-        three().remove(1).depends_on(&["00001"]),
-        three().remove(2),
-    ];
-    let migrator = migrator(&directory, renamed);
-    directory.sql("migrations", "UPDATE migration_history SET checksum = (SELECT checksum FROM migration_events WHERE version = migration_history.version)");
-    check(&migrator, &[]);
-    assert!(migrator.recover().expect("recovers").is_empty());
-    migrator.downgrade(&"0000".parse().expect("a version")).expect("reverts");
-    assert_eq!(directory.ask("migrations", "SELECT count(*) FROM migration_history"), "0");
-    check(&migrator, &[]);
-    let left = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'";
-    assert_eq!(directory.ask("chat", left), "0");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod support;
 
 mod agentos;
+mod agreement;
 mod backups;
 mod command_line;
 mod drift;

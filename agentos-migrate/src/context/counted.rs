@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Connection;
+
 use super::MigrationContext;
 use super::statement::{count, lost_rows};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::sqlite::contents;
 use crate::sqlite::guard::Role;
 use crate::sqlite::member::Member;
@@ -16,6 +18,20 @@ use crate::sqlite::member::Member;
 pub(super) type Counted = BTreeMap<String, BTreeMap<String, i64>>;
 
 impl MigrationContext {
+    /// Returns the connection itself, for code that wants one. The same guard holds.
+    ///
+    /// Rows that a trigger deletes are found at the end of the migration. A rehearsal does not
+    /// show what runs here.
+    ///
+    /// # Errors
+    ///
+    /// A database that the migration does not name; what SQLite says while rows are counted.
+    pub fn connection(&self, database: &str) -> Result<&Connection> {
+        let member = self.member(database)?;
+        self.count_before(member)?;
+        Ok(&member.connection)
+    }
+
     /// Counts the rows of a database, once in a migration, if it has triggers that could delete any.
     pub(super) fn count_before(&self, member: &Member) -> Result<(), Error> {
         let mut counted = self.counted.borrow_mut();

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Params, Row};
 
 use self::counted::Counted;
 pub use self::manual::ManualContext;
@@ -270,20 +270,6 @@ impl MigrationContext {
             self.note(text);
         }
         Ok(report)
-    }
-
-    /// Returns the connection itself, for code that wants one. The same guard holds.
-    ///
-    /// Rows that a trigger deletes are found at the end of the migration. A rehearsal does not
-    /// show what runs here.
-    ///
-    /// # Errors
-    ///
-    /// A database that the migration does not name; what SQLite says while rows are counted.
-    pub fn connection(&self, database: &str) -> Result<&Connection> {
-        let member = self.member(database)?;
-        self.count_before(member)?;
-        Ok(&member.connection)
     }
 
     /// Runs `work` in a savepoint of one database: if it fails, that database is as before it.
