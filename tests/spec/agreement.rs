@@ -1,7 +1,7 @@
 //! History and files agree: `verify` names every file that is not the one that the history tells of,
 //! and nothing runs twice.
 
-use agentos_migrate::{ErrorKind, Migration, Migrator, Target};
+use agentos_migrate::{BackupPolicy, ErrorKind, Migration, Migrator, Options, Target};
 
 use crate::support::{Directory, agentos, finds, migrator, sql, three, upgraded};
 
@@ -139,4 +139,50 @@ fn a_version_written_with_more_zeros_is_the_same_one_everywhere() {
     finds(&migrator, &[]);
     let left = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'";
     assert_eq!(directory.ask("chat", left), "0");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_behind_links_are_asked_copied_and_migrated_where_they_are() {
+    use std::os::unix::fs::symlink;
+    let (directory, elsewhere) = (agentos::directory("agentos-v2"), Directory::new());
+    for (name, real) in
+        [("migrations.db", "history"), ("intent_log.db", "intents"), ("rules.db", "r.db")]
+    {
+        // intent_log.db is in WAL mode: its side files stand beside the real one.
+        std::fs::rename(directory.file(name), elsewhere.file(real)).expect("moves");
+        symlink(elsewhere.file(real), directory.file(name)).expect("links");
+    }
+    std::fs::write(elsewhere.file("history-mj12345690A"), "/nowhere/rules.db-journal\0")
+        .expect("writes");
+    let migrator = Migrator::new(migrations::registry(), directory.path());
+    let migrator = migrator.with_options(Options::default().backup(BackupPolicy::Skip));
+    assert_eq!(migrator.status().expect("asks").applied_count, 2);
+    assert_eq!(migrator.rehearse(&Target::Latest).expect("rehearses").results.len(), 1);
+    assert_eq!(migrator.upgrade(&Target::Latest).expect("upgrades").results.len(), 1);
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    finds(&migrator, &[]);
+    assert!(directory.file("intent_log.db").is_symlink());
+    assert!(!elsewhere.file("history-mj12345690A").exists(), "a super-journal of a crash");
+}
+
+#[cfg(unix)]
+#[test]
+fn rows_that_are_only_in_the_log_of_a_linked_file_are_seen() {
+    let (directory, elsewhere) = (agentos::directory("agentos-v0-crashed"), Directory::new());
+    for suffix in ["", "-wal"] {
+        let (from, to) = (format!("intent_log.db{suffix}"), format!("intents{suffix}"));
+        std::fs::rename(directory.file(&from), elsewhere.file(&to)).expect("moves");
+    }
+    std::os::unix::fs::symlink(elsewhere.file("intents"), directory.file("intent_log.db"))
+        .expect("links");
+    let before = elsewhere.contents();
+    let migrator = Migrator::new(migrations::registry(), directory.path());
+    let report = migrator.rehearse(&Target::Latest).expect("rehearses");
+    assert_eq!(report.results.len(), 3);
+    assert_eq!(elsewhere.contents(), before);
+    let migrator = migrator.with_options(Options::default().backup(BackupPolicy::Skip));
+    migrator.upgrade(&Target::Latest).expect("upgrades");
+    // From the fixture's list of what recovery gives.
+    assert_eq!(directory.ask("intent_log", "SELECT count(*) FROM intent_log"), "180");
 }
