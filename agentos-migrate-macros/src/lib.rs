@@ -11,6 +11,7 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod lint_codes;
 mod lock;
 mod near;
 mod set;

@@ -7,7 +7,7 @@ use syn::{LitStr, Token};
 use crate::checksum::Canonical;
 use crate::set::{colon, list};
 use crate::sql::{self, Use};
-use crate::{near, state, valid};
+use crate::{lint_codes, near, state, valid};
 
 /// A migration of SQL files.
 pub(crate) struct SqlMigration {
@@ -40,8 +40,9 @@ pub(crate) struct Part {
 /// Reads the files that the set's folder holds for one migration.
 ///
 /// The database is the set's only one, or stands in the first line:
-/// `-- databases: conversations`. Lines like `-- depends_on: 0001, 0002` and
-/// `-- description: …` may follow.
+/// `-- databases: conversations`. Lines like `-- depends_on: 0001, 0002`,
+/// `-- description: …`, `-- deletes: messages`, `-- irreversible: why` and
+/// `-- allow: AM102: why` may follow.
 pub(crate) fn found(
     dir: &str,
     stem: &str,
@@ -81,6 +82,21 @@ pub(crate) fn found(
         .map(|text| dependency(&text, number))
         .collect::<Result<_, _>>()?;
     let description = header(&text, "description").join(", ");
+    let literal = |text: String| LitStr::new(&text, Span::call_site());
+    let irreversible =
+        header_lines(&text, "irreversible").next().map(|why| literal(why.to_owned()));
+    if irreversible.is_some() && down {
+        return Err(
+            "a down file and a line `-- irreversible:` exclude each other: keep one".to_owned()
+        );
+    }
+    let allow: Vec<LitStr> =
+        header_lines(&text, "allow").map(|text| literal(text.to_owned())).collect();
+    lint_codes::allowed(&allow, &mut errors);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error.to_string());
+    }
+    let deletes = header(&text, "deletes").into_iter().map(literal).collect();
     let mut migration = SqlMigration {
         number,
         name: if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() },
@@ -88,10 +104,10 @@ pub(crate) fn found(
         databases: vec![LitStr::new(&database, Span::call_site())],
         depends_on,
         schema_version: None,
-        irreversible: None,
+        irreversible,
         legacy_checksums: Vec::new(),
-        deletes: Vec::new(),
-        allow: Vec::new(),
+        deletes,
+        allow,
         up: vec![Part { database: database.clone(), path, text }],
         down: Vec::new(),
         checksum: [0; 32],
@@ -117,20 +133,21 @@ fn dependency(text: &str, number: u128) -> Result<(LitStr, u128), String> {
 
 /// Returns the values of a line `-- key: a, b` among the first comment lines.
 fn header(text: &str, key: &str) -> Vec<String> {
-    let comments = text.lines().take_while(|line| line.trim_start().starts_with("--"));
-    let lines = comments.filter_map(|line| {
-        line.trim_start()
-            .trim_start_matches('-')
-            .trim()
-            .strip_prefix(key)?
-            .trim_start()
-            .strip_prefix(':')
-    });
-    lines
+    header_lines(text, key)
         .flat_map(|values| values.split(','))
         .map(|value| value.trim().to_owned())
         .filter(|value| !value.is_empty())
         .collect()
+}
+
+/// Returns what stands after `-- key:` in each of the first comment lines that has it.
+fn header_lines<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    let comments = text.lines().take_while(|line| line.trim_start().starts_with("--"));
+    comments.filter_map(move |line| {
+        let line = line.trim_start().trim_start_matches('-').trim();
+        let value = line.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim();
+        (!value.is_empty()).then_some(value)
+    })
 }
 
 fn read(path: &str) -> Result<String, String> {
@@ -200,6 +217,7 @@ pub(crate) fn declared(input: TokenStream) -> syn::Result<SqlMigration> {
     let mut errors = Vec::new();
     let number = valid::version(&version, &mut errors);
     valid::databases(&declared.databases, &mut errors);
+    lint_codes::allowed(&declared.allow, &mut errors);
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
     }
