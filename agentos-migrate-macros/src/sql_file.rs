@@ -82,21 +82,7 @@ pub(crate) fn found(
         .map(|text| dependency(&text, number))
         .collect::<Result<_, _>>()?;
     let description = header(&text, "description").join(", ");
-    let literal = |text: String| LitStr::new(&text, Span::call_site());
-    let irreversible =
-        header_lines(&text, "irreversible").next().map(|why| literal(why.to_owned()));
-    if irreversible.is_some() && down {
-        return Err(
-            "a down file and a line `-- irreversible:` exclude each other: keep one".to_owned()
-        );
-    }
-    let allow: Vec<LitStr> =
-        header_lines(&text, "allow").map(|text| literal(text.to_owned())).collect();
-    lint_codes::allowed(&allow, &mut errors);
-    if let Some(error) = errors.into_iter().next() {
-        return Err(error.to_string());
-    }
-    let deletes = header(&text, "deletes").into_iter().map(literal).collect();
+    let options = Options::of(&text, down)?;
     let mut migration = SqlMigration {
         number,
         name: if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() },
@@ -104,10 +90,10 @@ pub(crate) fn found(
         databases: vec![LitStr::new(&database, Span::call_site())],
         depends_on,
         schema_version: None,
-        irreversible,
+        irreversible: options.irreversible,
         legacy_checksums: Vec::new(),
-        deletes,
-        allow,
+        deletes: options.deletes,
+        allow: options.allow,
         up: vec![Part { database: database.clone(), path, text }],
         down: Vec::new(),
         checksum: [0; 32],
@@ -120,6 +106,33 @@ pub(crate) fn found(
     }
     migration.finish().map_err(|error| error.to_string())?;
     Ok(migration)
+}
+
+/// What the first lines of a found file may say besides.
+struct Options {
+    irreversible: Option<LitStr>,
+    deletes: Vec<LitStr>,
+    allow: Vec<LitStr>,
+}
+
+impl Options {
+    fn of(text: &str, has_down: bool) -> Result<Self, String> {
+        let literal = |text: &str| LitStr::new(text, Span::call_site());
+        let irreversible = header_lines(text, "irreversible").next().map(literal);
+        if irreversible.is_some() && has_down {
+            return Err(
+                "a down file and a line `-- irreversible:` exclude each other: keep one".to_owned()
+            );
+        }
+        let allow: Vec<LitStr> = header_lines(text, "allow").map(literal).collect();
+        let mut errors = Vec::new();
+        lint_codes::allowed(&allow, &mut errors);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error.to_string());
+        }
+        let deletes = header(text, "deletes").iter().map(|table| literal(table)).collect();
+        Ok(Self { irreversible, deletes, allow })
+    }
 }
 
 fn dependency(text: &str, number: u128) -> Result<(LitStr, u128), String> {

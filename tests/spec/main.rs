@@ -8,6 +8,7 @@ mod command_line;
 mod failures;
 mod foreign_keys;
 mod history;
+mod lint;
 mod manual;
 mod processes;
 mod rebuild;

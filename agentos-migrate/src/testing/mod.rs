@@ -33,14 +33,19 @@
 //! ```
 
 mod check;
-mod seed;
+mod lint;
+mod rows;
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-pub use self::check::{check, check_keeping};
+pub use self::check::check;
+pub use self::lint::{lint, lint_where, prove_downgrades};
 use crate::error::{Error, ErrorKind};
+pub use crate::lint::{
+    AllowedFinding, DowngradeProof, LintFinding, LintReport, LintRule, Severity,
+};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
 use crate::registry::Registry;
