@@ -9,8 +9,8 @@ use crate::near;
 /// Every code, in order.
 const CODES: &[&str] = &[
     "AM101", "AM102", "AM103", "AM104", "AM105", "AM106", "AM107", "AM108", "AM109", "AM201",
-    "AM202", "AM203", "AM204", "AM205", "AM206", "AM207", "AM210", "AM211", "AM301", "AM302",
-    "AM303", "AM304", "AM305", "AM401", "AM402", "AM501", "AM502", "AM503", "AM901",
+    "AM202", "AM203", "AM204", "AM205", "AM206", "AM207", "AM208", "AM210", "AM211", "AM301",
+    "AM302", "AM303", "AM304", "AM305", "AM401", "AM402", "AM501", "AM502", "AM503", "AM901",
 ];
 
 /// Judges `allow = ["AM102: why"]`.

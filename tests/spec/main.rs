@@ -9,6 +9,8 @@ mod failures;
 mod foreign_keys;
 mod history;
 mod lint;
+mod lint_losses;
+mod lint_rules;
 mod manual;
 mod processes;
 mod rebuild;

@@ -178,3 +178,53 @@ fn data(text: &str) -> String {
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Migration;
+
+    fn report() -> (LintReport, Registry) {
+        let create = Migration::new("0001", &["a"], |ctx| {
+            ctx.execute("a", "CREATE TABLE t (x TEXT)", [])?;
+            Ok(())
+        });
+        let drop = Migration::new("0002", &["a"], |ctx| {
+            ctx.execute("a", "DROP TABLE t -- 100%", [])?;
+            Ok(())
+        });
+        let set = vec![create.irreversible("first"), drop.irreversible("100%: yes").name("a, b")];
+        let registry = Registry::new(&["a"], set);
+        (lint_where(&registry, |_| true).expect("runs"), registry)
+    }
+
+    #[test]
+    fn an_annotation_is_one_line_whatever_the_finding_holds() {
+        let (report, registry) = report();
+        let text = github(&report, &registry);
+        let (annotation, summary) = text.split_once('\n').expect("two lines");
+        assert!(annotation.starts_with("::error file="), "{annotation}");
+        assert!(
+            annotation.contains(",title=AM101 table dropped with its rows::0002 `a, b`: "),
+            "{annotation}"
+        );
+        assert!(
+            annotation.contains("%0Astatement: DROP TABLE t -- 100%25%0Arow: t: x='a'%0Afix: "),
+            "{annotation}"
+        );
+        assert!(summary.starts_with("1 error(s), 0 warning(s) in 2 migration(s)"), "{summary}");
+    }
+
+    #[test]
+    fn a_property_keeps_what_would_end_it() {
+        assert_eq!(property("a:b,c%\n"), "a%3Ab%2Cc%25%0A");
+    }
+
+    #[test]
+    fn the_text_says_what_where_and_what_to_do() {
+        let (report, _) = report();
+        let text = anstream::adapter::strip_str(&text(&report, false)).to_string();
+        assert!(text.starts_with("error[AM101]: 0002 `a, b`: table dropped with its rows\n  table `t` is dropped with 8 row(s)\n  at         "), "{text}");
+        assert!(text.contains("\n  database   a\n  statement  DROP TABLE t -- 100%\n  row        t: x='a'\n  fix        "), "{text}");
+    }
+}

@@ -62,6 +62,7 @@ pub(crate) struct Failure {
     /// What the migration's own part of the message says.
     pub(crate) message: String,
     pub(crate) details: Vec<String>,
+    pub(crate) database: Option<String>,
     pub(crate) statement: Option<String>,
     /// The fewest rows with which it fails.
     pub(crate) rows: Vec<String>,
@@ -70,7 +71,14 @@ pub(crate) struct Failure {
 impl Failure {
     /// Asks whether two failures are of one cause: texts differ with the data.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.statement == other.statement
+        self.kind == other.kind
+            && self.statement == other.statement
+            && self.is_of_null() == other.is_of_null()
+    }
+
+    /// Asks whether a NULL was read as something else.
+    pub(super) fn is_of_null(&self) -> bool {
+        self.message.contains("Invalid column type Null")
     }
 }
 

@@ -27,7 +27,12 @@ pub(super) fn of(failure: &Failure, rule: &'static LintRule) -> Found {
         .chain(failure.details.iter().map(String::as_str))
         .collect::<Vec<_>>()
         .join("; ");
-    Found::new(rule, text).by(failure.statement.as_deref()).rows(failure.rows.iter().cloned())
+    let found = Found::new(rule, text).by(failure.statement.as_deref());
+    let found = found.rows(failure.rows.iter().cloned());
+    match &failure.database {
+        Some(database) => found.on(database),
+        None => found,
+    }
 }
 
 /// Texts of SQLite that do not change: <https://sqlite.org/src/file/src/alter.c> and `vdbeaux.c`.
@@ -43,6 +48,7 @@ fn rule_of(failure: &Failure) -> &'static LintRule {
         _ if says("NOT NULL constraint failed") => &rules::NULLS,
         _ if says("CHECK constraint failed") => &rules::CHECK_FAILS,
         _ if says("cannot store") || says("datatype mismatch") => &rules::WRONG_TYPE_STORED,
+        _ if failure.is_of_null() => &rules::NULL_READ,
         _ if says("Invalid column type") || says("out of range") => &rules::WRONG_TYPE_READ,
         _ => &rules::FAILS_ON_ROWS,
     }

@@ -199,13 +199,16 @@ impl Change<'_> {
         let pairs = before.rows.iter().zip(before.values(place).zip(after.values(now)));
         let lossy: Vec<_> = pairs.filter(|(_, (old, new))| !is_same_value(old, new)).collect();
         let (row, (old, new)) = lossy.first()?;
+        let more = match lossy.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
         let message = format!(
-            "`{column}` of `{table}` went from type {} to {}: {} became {}, and {} value(s) in all",
+            "`{column}` of `{table}` went from type {} to {}: {} became {}{more}",
             written(types.0),
             written(types.1),
             shortened(old),
-            shortened(new),
-            lossy.len()
+            shortened(new)
         );
         let found = Found::new(&rules::VALUES_CONVERTED, message).on(self.database).by(update());
         Some(found.rows([before.shown(table, row)]))

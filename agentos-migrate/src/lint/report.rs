@@ -214,5 +214,6 @@ impl Found {
 }
 
 fn on_one_line(sql: &str) -> String {
-    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.trim_end_matches(';').to_owned()
 }

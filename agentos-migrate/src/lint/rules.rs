@@ -70,6 +70,8 @@ rules! {
         "convert them before: `CAST(… AS …)`, or `copy_expr`; make the table STRICT afterwards";
     WRONG_TYPE_READ = "AM207", Warning, "values read as a type that they may not have",
         "read a `Value`, which may be of any type, or ask for the right ones: `WHERE typeof(…) = 'text'`";
+    NULL_READ = "AM208", Error, "NULL read as a type that has none",
+        "read an `Option`, or leave such rows out: `WHERE … IS NOT NULL`";
     FAILS_ON_ROWS = "AM210", Error, "fails on tables that hold rows",
         "run it with the rows shown: `testing::Harness::at` stands at the version before";
     FAILS_ON_EMPTY = "AM211", Error, "fails on empty databases",

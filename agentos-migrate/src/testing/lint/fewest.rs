@@ -12,13 +12,14 @@ const RUNS: usize = 150;
 /// How many rows are shown.
 const SHOWN: usize = 6;
 
-/// Returns the rows that are left when no other can be taken away and it still fails alike.
-pub(super) fn rows(
+/// Returns the failure on the rows that are left when no other can be taken away and it still
+/// fails alike.
+pub(super) fn failure(
     state: &Scratch,
     databases: &[&str],
-    failure: &Failure,
+    failure: Failure,
     to: &Move<'_>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Failure, Error> {
     let mut search = Search { state: state.copy()?, failure, to, runs: 0 };
     let tables = search.tables(databases)?;
     for (database, table) in tables.iter().rev() {
@@ -26,17 +27,19 @@ pub(super) fn rows(
         search.without(database, &sql)?;
     }
     for (database, table) in tables.iter().rev() {
+        // From the last to the first, which is the plainest.
         for rowid in search.row_ids(database, table)? {
             let sql = format!("DELETE FROM {} WHERE rowid = {rowid}", quote_name(table));
             search.without(database, &sql)?;
         }
     }
-    search.shown(&tables)
+    let rows = search.shown(&tables)?;
+    Ok(Failure { rows, ..search.failure })
 }
 
 struct Search<'a> {
     state: Scratch,
-    failure: &'a Failure,
+    failure: Failure,
     to: &'a Move<'a>,
     runs: usize,
 }
@@ -55,9 +58,11 @@ impl Search<'_> {
         }
         drop(connection);
         self.runs += 1;
-        let failed = candidate.copy()?.run(self.to).err();
-        if failed.is_some_and(|failed| failed.is_like(self.failure)) {
+        if let Err(failed) = candidate.copy()?.run(self.to)
+            && failed.is_like(&self.failure)
+        {
             self.state = candidate;
+            self.failure = failed;
         }
         Ok(())
     }
@@ -74,7 +79,7 @@ impl Search<'_> {
 
     fn row_ids(&self, database: &str, table: &str) -> Result<Vec<i64>, Error> {
         let Some(connection) = self.state.open(database)? else { return Ok(Vec::new()) };
-        let sql = format!("SELECT rowid FROM {}", quote_name(table));
+        let sql = format!("SELECT rowid FROM {} ORDER BY rowid DESC", quote_name(table));
         // A table without rowids keeps its rows.
         let ids = connection.prepare(&sql).and_then(|mut statement| {
             statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()

@@ -202,8 +202,8 @@ impl Examination<'_> {
                 Err(failure)
                     if facts.fails_populated.iter().any(|known| known.is_like(&failure)) => {}
                 Err(failure) => {
-                    let rows = fewest::rows(&kept, &self.info.databases, &failure, &up)?;
-                    facts.fails_populated.push(Failure { rows, ..failure });
+                    let fewest = fewest::failure(&kept, &self.info.databases, failure, &up)?;
+                    facts.fails_populated.push(fewest);
                 }
             }
         }
@@ -251,10 +251,7 @@ impl Examination<'_> {
         let down = Move::Down(self.previous);
         match state.run(&down) {
             Ok(statements) => Ok(Ok(statements)),
-            Err(failure) => {
-                let rows = fewest::rows(&kept, &self.info.databases, &failure, &down)?;
-                Ok(Err(Failure { rows, ..failure }))
-            }
+            Err(failure) => Ok(Err(fewest::failure(&kept, &self.info.databases, failure, &down)?)),
         }
     }
 }

@@ -34,8 +34,7 @@ pub(in crate::testing) struct Scratch {
 impl Scratch {
     /// Makes one without any database.
     pub(in crate::testing) fn empty(registry: &Registry) -> Result<Self, Error> {
-        let directory = tempfile::tempdir()
-            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+        let directory = temporary()?;
         let options = Options::default().backup(BackupPolicy::Skip);
         let migrator =
             Migrator::new(registry.clone(), directory.path()).with_options(options).recording();
@@ -64,7 +63,9 @@ impl Scratch {
                 Err(_) => unreachable!("versions of a set are versions"),
             },
         };
-        outcome.map(statements).map_err(|failure| failure_of(&failure))
+        outcome
+            .map(statements)
+            .map_err(|failure| failure_of(&failure, self.migrator.registry().databases()))
     }
 
     /// Adds rows to the tables of these databases; returns which got none, and why.
@@ -124,29 +125,49 @@ fn statements(report: Report) -> Vec<Ran> {
 }
 
 /// Takes the migration's own words out of what the engine says of a failure.
-fn failure_of(failure: &RunFailure) -> Failure {
+fn failure_of(failure: &RunFailure, databases: &[&str]) -> Failure {
     let error = &failure.error;
     let message = error.to_string();
     let own = ["` failed: ", "` could not be reverted: "]
         .iter()
-        .find_map(|verb| message.split_once(verb).map(|(_, own)| own.to_owned()));
-    let statement = |line: &&String| line.starts_with("statement: ");
-    let is_told = |line: &&String| !line.starts_with("migration at ");
+        .find_map(|verb| message.split_once(verb))
+        .map_or(message.as_str(), |(_, own)| own);
+    let on = |database: &&str| own.ends_with(&format!(" (on {database})"));
+    let database = databases.iter().copied().find(on);
+    let own = match database {
+        Some(database) => own.trim_end_matches(&format!(" (on {database})")),
+        None => own,
+    };
+    let mut statement = None;
+    let mut details = Vec::new();
+    for line in error.details() {
+        match line.strip_prefix("statement: ") {
+            Some(text) => statement = Some(text.to_owned()),
+            None if line.starts_with("migration at ") => {}
+            None => details.push(line.clone()),
+        }
+    }
     Failure {
         kind: error.kind(),
-        message: own.unwrap_or(message),
-        details: error
-            .details()
-            .iter()
-            .filter(is_told)
-            .filter(|line| !statement(line))
-            .cloned()
-            .collect(),
-        statement: error
-            .details()
-            .iter()
-            .find(statement)
-            .map(|line| line.trim_start_matches("statement: ").to_owned()),
+        message: own.to_owned(),
+        details,
+        database: database.map(ToOwned::to_owned),
+        statement,
         rows: Vec::new(),
     }
+}
+
+/// The space that a memory file system needs to have for the temporary files, in bytes.
+const MEMORY: u64 = 256 << 20;
+
+/// Makes a directory in memory where the system has a place for that: after a crash these files
+/// are worth nothing, so nobody should wait until they are safe on a disk.
+fn temporary() -> Result<tempfile::TempDir, Error> {
+    let memory = Path::new("/dev/shm");
+    if fs4::available_space(memory).is_ok_and(|space| space >= MEMORY)
+        && let Ok(directory) = tempfile::tempdir_in(memory)
+    {
+        return Ok(directory);
+    }
+    tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))
 }

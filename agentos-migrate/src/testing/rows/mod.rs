@@ -127,7 +127,8 @@ fn remove_orphans(connection: &Connection) -> rusqlite::Result<()> {
             )?;
             let rows = statement
                 .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()?
+            // A foreign key to columns that are no key can't be checked at all.
+            rows.collect::<rusqlite::Result<Vec<_>>>().unwrap_or_default()
         };
         let mut deleted = 0;
         for (table, rowid) in orphans {

@@ -22,6 +22,8 @@ pub(super) struct Filling<'a> {
     candidates: Vec<Value>,
     is_strict: bool,
     fresh: i64,
+    /// The row that is made, from 0.
+    number: usize,
     /// A plain sequence of numbers, the same in every run.
     dice: u64,
 }
@@ -83,6 +85,7 @@ impl<'a> Filling<'a> {
             candidates: values::candidates(&rules_of(connection, table)?),
             is_strict: parts.is_strict,
             fresh: 1000 + rows,
+            number: 0,
             dice: 0x9e37_79b9_7f4a_7c15,
         })
     }
@@ -93,6 +96,7 @@ impl<'a> Filling<'a> {
         theme: Theme,
         number: usize,
     ) -> rusqlite::Result<Result<(), String>> {
+        self.number = number;
         let mut row = self.first_try(theme, number);
         let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
         let mut last = String::new();
@@ -212,7 +216,13 @@ impl<'a> Filling<'a> {
             }
         } else if times < count * free.len() && free.len() < 4 {
             let place = free[times / count];
-            row[place] = self.candidates[times % count].clone();
+            // Every other row tries them from the end, so that not all hold the first that fits.
+            let pick = if self.number.is_multiple_of(2) {
+                times % count
+            } else {
+                count - 1 - times % count
+            };
+            row[place] = self.candidates[pick].clone();
         } else {
             for place in free {
                 if self.roll(2) == 0 {

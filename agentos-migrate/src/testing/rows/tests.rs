@@ -72,6 +72,22 @@ fn every_parent_gets_children_and_a_tree_has_a_root() {
 }
 
 #[test]
+fn values_that_a_check_lists_all_occur() {
+    let listed =
+        "CREATE TABLE t (state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'paid')))";
+    check(listed, "SELECT count(DISTINCT state) FROM t", 2);
+}
+
+#[test]
+fn a_foreign_key_that_sqlite_cannot_check_stops_nothing() {
+    let (connection, unfilled) = filled(
+        "CREATE TABLE p (a); CREATE TABLE c (a REFERENCES p (a)); CREATE TABLE d (a REFERENCES nowhere)",
+    );
+    assert_eq!(unfilled, []);
+    assert!(ask(&connection, "SELECT count(*) FROM c") > 1);
+}
+
+#[test]
 fn a_cycle_of_required_foreign_keys_is_filled() {
     let cycle = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER NOT NULL REFERENCES b);
         CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER NOT NULL REFERENCES a)";
