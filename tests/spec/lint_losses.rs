@@ -1,4 +1,4 @@
-//! What the lint says of data that is lost and of names that go: AM1xx and AM4xx.
+//! What the lint says of data that is lost and of names that go: `AM1xx` and `AM4xx`.
 //!
 //! For each code a migration that has it, and its near miss that has not.
 
@@ -133,4 +133,21 @@ fn am401_and_am402_a_table_or_a_column_is_renamed() {
     let by_hand = "ALTER TABLE note ADD COLUMN text TEXT; UPDATE note SET text = body; ALTER TABLE note DROP COLUMN body";
     only("AM402", NOTE, one_way(by_hand));
     nothing(NOTE, one_way("ALTER TABLE note ADD COLUMN text TEXT; UPDATE note SET text = body"));
+}
+
+#[test]
+fn am403_a_new_column_has_to_be_named_by_every_insert() {
+    let added = |column: &'static str| {
+        Migration::new("0002", &["chat"], move |ctx| {
+            ctx.rebuild_table("chat", "note", |table| {
+                table.add_column(column);
+                table.copy_expr("state", "'old'");
+            })?;
+            Ok(())
+        })
+        .irreversible("it is a test")
+    };
+    let finding = only("AM403", NOTE, added("state TEXT NOT NULL"));
+    assert!(finding.message.contains("no row without `state`"), "{}", finding.message);
+    nothing(NOTE, added("state TEXT NOT NULL DEFAULT 'new'"));
 }

@@ -1,5 +1,5 @@
 //! What the lint says of migrations that fail on rows, can't be undone, or are not what they
-//! seem: AM2xx, AM3xx and AM5xx.
+//! seem: `AM2xx`, `AM3xx` and `AM5xx`.
 //!
 //! For each code a migration that has it, and its near miss that has not.
 

@@ -59,9 +59,8 @@ pub(crate) struct Ran {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) kind: ErrorKind,
-    /// What the migration's own part of the message says.
+    /// What the migration's own part of the message says, details included.
     pub(crate) message: String,
-    pub(crate) details: Vec<String>,
     pub(crate) database: Option<String>,
     pub(crate) statement: Option<String>,
     /// The fewest rows with which it fails.
@@ -112,6 +111,8 @@ pub(crate) struct TableFacts {
 pub(crate) struct ColumnFacts {
     pub(crate) name: String,
     pub(crate) declared_type: String,
+    /// Whether every INSERT has to name it.
+    pub(crate) is_required: bool,
 }
 
 impl DatabaseFacts {

@@ -23,11 +23,7 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Found>) {
 
 /// Makes a finding of a failure.
 pub(super) fn of(failure: &Failure, rule: &'static LintRule) -> Found {
-    let text = std::iter::once(failure.message.as_str())
-        .chain(failure.details.iter().map(String::as_str))
-        .collect::<Vec<_>>()
-        .join("; ");
-    let found = Found::new(rule, text).by(failure.statement.as_deref());
+    let found = Found::new(rule, failure.message.as_str()).by(failure.statement.as_deref());
     let found = found.rows(failure.rows.iter().cloned());
     match &failure.database {
         Some(database) => found.on(database),

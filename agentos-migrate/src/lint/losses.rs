@@ -1,8 +1,8 @@
-//! AM101, AM102 and AM105 to AM109, AM401, AM402: what was there before and is not any more.
+//! AM101, AM102 and AM105 to AM109, AM401 to AM403: what was there before and is not any more.
 
 use std::collections::BTreeSet;
 
-use super::facts::{DatabaseFacts, Facts, Passage, TableFacts, shortened};
+use super::facts::{ColumnFacts, DatabaseFacts, Facts, Passage, TableFacts, shortened};
 use super::report::Found;
 use super::rules;
 use super::statement::{Act, same};
@@ -97,6 +97,10 @@ impl Change<'_> {
                 None => found.extend(self.column_gone(name, before, after, place, &mut renamed)),
                 Some(now) => found.extend(self.column_changed(name, (before, place), (after, now))),
             }
+        }
+        // The default that it needs for old rows is the one that new ones need.
+        if !found.iter().any(|one| *one.rule == rules::NOT_NULL_WITHOUT_DEFAULT) {
+            found.extend(self.column_required(name, before, after));
         }
         found.extend(self.rows_deleted(name, before, after, &renamed));
         found.extend(self.rebuilt(name, before, after));
@@ -212,6 +216,25 @@ impl Change<'_> {
         );
         let found = Found::new(&rules::VALUES_CONVERTED, message).on(self.database).by(update());
         Some(found.rows([before.shown(table, row)]))
+    }
+
+    /// A program that does not know the column can't write rows any more.
+    fn column_required(
+        &self,
+        table: &str,
+        before: &TableFacts,
+        after: &TableFacts,
+    ) -> Option<Found> {
+        let is_new = |column: &&ColumnFacts| before.column(&column.name).is_none();
+        // With a column less it is renamed, which is another finding.
+        let is_more = after.columns.len() > before.columns.len();
+        let mut new = after.columns.iter().filter(is_new).filter(|column| column.is_required);
+        let column = new.next().filter(|_| is_more)?;
+        let message = format!(
+            "`{table}` takes no row without `{}` any more: INSERTs of the version before fail",
+            column.name
+        );
+        Some(Found::new(&rules::COLUMN_REQUIRED, message).on(self.database))
     }
 
     fn rows_deleted(

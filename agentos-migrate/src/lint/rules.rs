@@ -90,6 +90,8 @@ rules! {
         "leave a view of the old name for programs that are still running, or say that there are none: `allow = [\"AM401: why\"]`";
     COLUMN_RENAMED = "AM402", Warning, "column renamed",
         "add the new one beside the old and drop that in a later release, or say that nobody reads it: `allow = [\"AM402: why\"]`";
+    COLUMN_REQUIRED = "AM403", Warning, "new column that every INSERT has to name",
+        "give it a default, so that programs of the version before can go on writing";
     ENGINE_OWNED_SQL = "AM501", Error, "transaction control or settings of the engine",
         "remove it: the engine begins, commits and sets; `ctx.savepoint` nests, `transaction = \"manual\"` hands commits to the author";
     NO_EFFECT = "AM502", Warning, "IF [NOT] EXISTS that hides a statement without effect",

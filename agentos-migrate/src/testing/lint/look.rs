@@ -43,6 +43,7 @@ fn read_table(
         .map(|column| ColumnFacts {
             name: column.name.clone(),
             declared_type: column.declared_type.clone(),
+            is_required: column.not_null && column.default.is_none() && column.primary_key == 0,
         })
         .collect();
     let literals: Vec<String> =

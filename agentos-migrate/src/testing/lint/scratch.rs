@@ -139,18 +139,20 @@ fn failure_of(failure: &RunFailure, databases: &[&str]) -> Failure {
         None => own,
     };
     let mut statement = None;
-    let mut details = Vec::new();
+    let mut message = own.to_owned();
     for line in error.details() {
         match line.strip_prefix("statement: ") {
             Some(text) => statement = Some(text.to_owned()),
             None if line.starts_with("migration at ") => {}
-            None => details.push(line.clone()),
+            None => {
+                message.push_str("; ");
+                message.push_str(line);
+            }
         }
     }
     Failure {
         kind: error.kind(),
-        message: own.to_owned(),
-        details,
+        message,
         database: database.map(ToOwned::to_owned),
         statement,
         rows: Vec::new(),
