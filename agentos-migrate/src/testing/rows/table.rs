@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Statement, params_from_iter};
 
 use super::values::{self, Affinity, Theme};
 use crate::schema::read::{Object, Visibility};
@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 600;
 /// What is known of a table while it is filled.
 pub(super) struct Filling<'a> {
     connection: &'a Connection,
-    insert: String,
+    insert: Statement<'a>,
     columns: Vec<Column>,
     keys: Vec<Key>,
     candidates: Vec<Value>,
@@ -63,7 +63,8 @@ impl<'a> Filling<'a> {
         let names: Vec<String> = columns.iter().map(|column| quote_name(&column.name)).collect();
         let marks = vec!["?"; names.len()].join(", ");
         let insert = format!(
-            "INSERT INTO {} ({}) VALUES ({marks})",
+            // Whatever a constraint says of conflicts, here it refuses.
+            "INSERT OR ABORT INTO {} ({}) VALUES ({marks})",
             quote_name(&table.name),
             names.join(", ")
         );
@@ -79,7 +80,7 @@ impl<'a> Filling<'a> {
         )?;
         Ok(Self {
             connection,
-            insert,
+            insert: connection.prepare(&insert)?,
             columns,
             keys,
             candidates: values::candidates(&rules_of(connection, table)?),
@@ -132,15 +133,13 @@ impl<'a> Filling<'a> {
         row
     }
 
-    fn insert(&self, row: &[Value]) -> rusqlite::Result<Result<(), String>> {
-        self.connection.execute_batch("SAVEPOINT one_row")?;
-        let outcome = self.connection.execute(&self.insert, params_from_iter(row));
-        let end = if outcome.is_ok() {
-            "RELEASE one_row"
-        } else {
-            "ROLLBACK TO one_row; RELEASE one_row"
-        };
-        self.connection.execute_batch(end)?;
+    /// Tries a row. A refused one leaves nothing: a statement is undone whole.
+    fn insert(&mut self, row: &[Value]) -> rusqlite::Result<Result<(), String>> {
+        let outcome = self.insert.execute(params_from_iter(row));
+        if self.connection.is_autocommit() {
+            // A trigger that says ROLLBACK took the rows before along.
+            self.connection.execute_batch("BEGIN")?;
+        }
         Ok(outcome.map(drop).map_err(|error| error.to_string()))
     }
 

@@ -72,6 +72,15 @@ fn every_parent_gets_children_and_a_tree_has_a_root() {
 }
 
 #[test]
+fn a_conflict_clause_or_a_trigger_that_rolls_back_loses_no_other_row() {
+    let clauses = "CREATE TABLE t (a INTEGER UNIQUE ON CONFLICT ROLLBACK, b TEXT NOT NULL ON CONFLICT IGNORE)";
+    check(clauses, "SELECT count(*) FROM t", 8);
+    let trigger = "CREATE TABLE t (a TEXT); CREATE TRIGGER r BEFORE INSERT ON t WHEN new.a IS NULL
+        BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
+    check(trigger, "SELECT count(*) > 4 FROM t", 1);
+}
+
+#[test]
 fn values_that_a_check_lists_all_occur() {
     let listed =
         "CREATE TABLE t (state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'paid')))";
