@@ -18,6 +18,7 @@ mod set;
 mod source;
 mod sql;
 mod sql_file;
+mod sql_header;
 mod state;
 mod valid;
 

@@ -7,6 +7,7 @@ use syn::{LitStr, Token};
 use crate::checksum::Canonical;
 use crate::set::{colon, list};
 use crate::sql::{self, Use};
+use crate::sql_header::{Options, header};
 use crate::{lint_codes, near, state, valid};
 
 /// A migration of SQL files.
@@ -108,33 +109,6 @@ pub(crate) fn found(
     Ok(migration)
 }
 
-/// What the first lines of a found file may say besides.
-struct Options {
-    irreversible: Option<LitStr>,
-    deletes: Vec<LitStr>,
-    allow: Vec<LitStr>,
-}
-
-impl Options {
-    fn of(text: &str, has_down: bool) -> Result<Self, String> {
-        let literal = |text: &str| LitStr::new(text, Span::call_site());
-        let irreversible = header_lines(text, "irreversible").next().map(literal);
-        if irreversible.is_some() && has_down {
-            return Err(
-                "a down file and a line `-- irreversible:` exclude each other: keep one".to_owned()
-            );
-        }
-        let allow: Vec<LitStr> = header_lines(text, "allow").map(literal).collect();
-        let mut errors = Vec::new();
-        lint_codes::allowed(&allow, &mut errors);
-        if let Some(error) = errors.into_iter().next() {
-            return Err(error.to_string());
-        }
-        let deletes = header(text, "deletes").iter().map(|table| literal(table)).collect();
-        Ok(Self { irreversible, deletes, allow })
-    }
-}
-
 fn dependency(text: &str, number: u128) -> Result<(LitStr, u128), String> {
     let literal = LitStr::new(text, Span::call_site());
     match valid::version(&literal, &mut Vec::new()) {
@@ -142,25 +116,6 @@ fn dependency(text: &str, number: u128) -> Result<(LitStr, u128), String> {
         Some(_) => Err(format!("it can't depend on {text}: a dependency has a smaller version")),
         None => Err(format!("`{text}` is no version")),
     }
-}
-
-/// Returns the values of a line `-- key: a, b` among the first comment lines.
-fn header(text: &str, key: &str) -> Vec<String> {
-    header_lines(text, key)
-        .flat_map(|values| values.split(','))
-        .map(|value| value.trim().to_owned())
-        .filter(|value| !value.is_empty())
-        .collect()
-}
-
-/// Returns what stands after `-- key:` in each of the first comment lines that has it.
-fn header_lines<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
-    let comments = text.lines().take_while(|line| line.trim_start().starts_with("--"));
-    comments.filter_map(move |line| {
-        let line = line.trim_start().trim_start_matches('-').trim();
-        let value = line.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim();
-        (!value.is_empty()).then_some(value)
-    })
 }
 
 fn read(path: &str) -> Result<String, String> {
