@@ -67,6 +67,7 @@ struct Registration<'a> {
     downgrade: TokenStream,
     validate: TokenStream,
     file: TokenStream,
+    line: TokenStream,
 }
 
 impl Registration<'_> {
@@ -84,6 +85,7 @@ impl Registration<'_> {
             downgrade,
             validate,
             file,
+            line,
             ..
         } = self;
         let number = Literal::u128_unsuffixed(self.number);
@@ -101,9 +103,6 @@ impl Registration<'_> {
         let (schema_version, irreversible) =
             (optional(self.schema_version), optional(self.irreversible));
         let checksum = self.checksum.iter().map(|byte| Literal::u8_unsuffixed(*byte));
-        let allow = allow
-            .iter()
-            .map(|text| text.value().split(':').next().unwrap_or_default().trim().to_owned());
         quote! {
             #private::inventory::submit! {
                 #private::Registration {
@@ -121,7 +120,7 @@ impl Registration<'_> {
                     deletes: &[#(#deletes),*],
                     allow: &[#(#allow),*],
                     file: #file,
-                    line: ::core::line!(),
+                    line: #line,
                     upgrade: #upgrade,
                     downgrade: #downgrade,
                     validate: #validate,
@@ -172,6 +171,7 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         downgrade,
         validate,
         file: quote!(::core::file!()),
+        line: quote!(::core::line!()),
     }
     .tokens();
     quote! {
@@ -245,6 +245,7 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
         downgrade,
         validate: quote!(::core::option::Option::None),
         file: quote!(#file),
+        line: quote!(1),
     }
     .tokens();
     quote! {

@@ -12,12 +12,14 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod lint_codes;
 mod lock;
 mod near;
 mod set;
 mod source;
 mod sql;
 mod sql_file;
+mod sql_header;
 mod state;
 mod valid;
 

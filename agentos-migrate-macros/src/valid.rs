@@ -6,7 +6,7 @@ use syn::LitStr;
 use crate::attr::{self, Attribute};
 use crate::checksum::Canonical;
 use crate::source::SourceFile;
-use crate::{ast, calls, lock, source, state};
+use crate::{ast, calls, lint_codes, lock, source, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -182,18 +182,7 @@ fn exclusive(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
             "a transaction is \"atomic\" (the default) or \"manual\"",
         ));
     }
-    for code in &attribute.allow {
-        if !code
-            .value()
-            .split_once(':')
-            .is_some_and(|(code, why)| code.starts_with("AM") && !why.trim().is_empty())
-        {
-            errors.push(syn::Error::new(
-                code.span(),
-                "write the code and the reason: `allow = [\"AM102: why\"]`",
-            ));
-        }
-    }
+    lint_codes::allowed(&attribute.allow, errors);
 }
 
 fn dependencies(

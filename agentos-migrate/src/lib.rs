@@ -48,6 +48,7 @@ mod event;
 mod hash;
 mod history;
 mod info;
+mod lint;
 mod lock_file;
 mod migration;
 mod migrator;

@@ -60,15 +60,19 @@ impl Migration {
     /// The checksum covers the version and the name alone, as a closure's
     /// source is not known; give one with [`checksum`](Self::checksum).
     ///
+    /// Where it is called is where findings and errors say that it stands.
+    ///
     /// # Panics
     ///
     /// Panics if `version` is not 4 to 20 digits.
+    #[track_caller]
     pub fn new(
         version: &str,
         databases: &[&'static str],
         upgrade: impl Fn(&mut MigrationContext) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let version: Version = version.parse().expect("a version of 4 to 20 digits");
+        let caller = std::panic::Location::caller();
         let checksum = crate::hash::of_bytes(format!("{}", version.number()).as_bytes());
         Self {
             info: MigrationInfo {
@@ -85,7 +89,7 @@ impl Migration {
                 legacy_checksums: Cow::Borrowed(&[]),
                 deletes: Cow::Borrowed(&[]),
                 allow: Cow::Borrowed(&[]),
-                location: Location { file: file!(), line: line!() },
+                location: Location { file: caller.file(), line: caller.line() },
             },
             upgrade: Step::AtomicDynamic(Arc::new(upgrade)),
             downgrade: None,
@@ -137,6 +141,15 @@ impl Migration {
     #[must_use]
     pub fn deletes(mut self, tables: &[&'static str]) -> Self {
         self.info.deletes = Cow::Owned(tables.to_vec());
+        self
+    }
+
+    /// Declares findings of the lint that are fine here, each as `AM102: why`.
+    ///
+    /// A code that no rule has, or no reason, makes the set unusable.
+    #[must_use]
+    pub fn allow(mut self, allow: &[&'static str]) -> Self {
+        self.info.allow = Cow::Owned(allow.to_vec());
         self
     }
 

@@ -61,7 +61,7 @@ pub struct Registration {
     pub legacy_checksums: &'static [&'static str],
     /// Tables of which rows are deleted on purpose.
     pub deletes: &'static [&'static str],
-    /// Lint codes that are declared to be fine.
+    /// Findings of the lint that are declared to be fine, each as `AM102: why`.
     pub allow: &'static [&'static str],
     /// The source file.
     pub file: &'static str,

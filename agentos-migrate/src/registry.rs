@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use crate::lint;
 use crate::migration::Migration;
 use crate::private::{Registration, SetDeclaration};
 use crate::version::Version;
@@ -255,6 +256,10 @@ impl Set {
                     info.version, info.name, info.location
                 ));
             }
+        }
+        for problem in info.allow.iter().filter_map(|text| lint::allow_problem(text)) {
+            problems
+                .push(format!("{} `{}`: {problem} ({})", info.version, info.name, info.location));
         }
         for database in info.databases.iter().filter(|name| !self.databases.contains(name)) {
             problems.push(format!(

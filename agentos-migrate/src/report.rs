@@ -112,6 +112,9 @@ pub struct StatementRun {
     /// How long it took.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
+    /// Whether `rebuild_table` wrote it.
+    #[serde(skip)]
+    pub(crate) by_rebuild: bool,
 }
 
 /// A table whose number of rows changed; nothing stands for a table that is not there.

@@ -16,7 +16,11 @@ mod tests {
 
     #[test]
     fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
-        // The baseline's tables are the application's; its downgrade leaves them.
-        agentos_migrate::testing::check_keeping(&super::registry(), &["0001"])
+        agentos_migrate::testing::check(&super::registry())
+    }
+
+    #[test]
+    fn the_lint_finds_nothing() -> Result<(), agentos_migrate::Error> {
+        agentos_migrate::testing::lint(&super::registry())?.check()
     }
 }

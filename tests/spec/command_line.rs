@@ -82,6 +82,7 @@ fn json_is_one_document_with_the_keys_of_the_contract() {
         &["schema"],
         &["recover"],
         &["lock", "--check"],
+        &["lint"],
     ] {
         let said = run(path, &[arguments, &["--json"]].concat());
         assert_eq!((said.code, said.json().is_object()), (0, true), "{arguments:?}");
@@ -158,6 +159,7 @@ fn questions_change_no_byte_and_make_no_file() {
         &["upgrade", "--dry-run"],
         &["prune", "--dry-run"],
         &["lock", "--check"],
+        &["lint"],
     ] {
         assert_eq!(run(directory.path(), arguments).code, 0, "{arguments:?}");
         assert_eq!(directory.contents(), before, "{arguments:?}");

@@ -10,7 +10,7 @@ Exit status:
    0  done, or clean
    1  failed, and everything that had begun was rolled back
    2  something is pending or would change (--check)
-   3  a checksum, a schema, a database or a backup is not what it should be
+   3  a checksum, a schema, a database, a backup or a migration (lint) is not what it should be
    4  the data is newer than this program
    5  a file or the data directory is in use
    6  a person has to decide
@@ -85,6 +85,8 @@ pub(super) enum Command {
     Schema(Schema),
     /// Write the file of a new migration
     New(New),
+    /// Run every migration on made-up rows and say what is wrong with it; the data is not touched
+    Lint(Lint),
     /// Record new migrations in the lock file
     Lock(Lock),
     /// Print a completion script for a shell
@@ -262,6 +264,36 @@ pub(super) struct New {
     /// The database [default: the first of the set]
     #[arg(long, value_name = "NAME")]
     pub(super) database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Only these [default: all]
+    #[arg(value_name = "VERSION")]
+    pub(super) versions: Vec<String>,
+    /// Only those above this version
+    #[arg(long, value_name = "VERSION")]
+    pub(super) since: Option<String>,
+    /// Only those that the lock file does not hold
+    #[arg(long)]
+    pub(super) unreleased: bool,
+    /// How to write what was found; `github` annotates pull requests
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: LintFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LintFormat {
+    Text,
+    Github,
+    Json,
+}
+
+impl Command {
+    /// Returns whether the command itself asks for what `--json` asks for.
+    pub(super) fn asks_for_json(&self) -> bool {
+        matches!(self, Self::Lint(lint) if lint.format == LintFormat::Json)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -82,6 +82,7 @@ impl MigrationContext {
                 sql: text(statement),
                 rows: changed,
                 elapsed,
+                by_rebuild: false,
             });
         }
         Ok(changed)
@@ -101,7 +102,8 @@ impl MigrationContext {
                 (0, Duration::ZERO)
             };
             let database = member.database.clone();
-            statements.push(StatementRun { database, sql: sql.clone(), rows, elapsed });
+            let sql = sql.clone();
+            statements.push(StatementRun { database, sql, rows, elapsed, by_rebuild: true });
         }
     }
 

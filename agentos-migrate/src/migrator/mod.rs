@@ -108,6 +108,12 @@ impl Migrator {
         self
     }
 
+    /// Keeps what a rehearsal keeps, on this directory itself: one made for that.
+    pub(crate) fn recording(mut self) -> Self {
+        self.is_rehearsal = true;
+        self
+    }
+
     /// Returns the options.
     pub fn options(&self) -> &Options {
         &self.options

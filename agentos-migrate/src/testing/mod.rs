@@ -33,16 +33,21 @@
 //! ```
 
 mod check;
+mod lint;
+mod rows;
 mod schema_files;
-mod seed;
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-pub use self::check::{check, check_keeping};
+pub use self::check::check;
+pub use self::lint::{lint, lint_where, prove_downgrades};
 pub use self::schema_files::schema_files;
 use crate::error::{Error, ErrorKind};
+pub use crate::lint::{
+    AllowedFinding, DowngradeProof, LintFinding, LintReport, LintRule, Severity,
+};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
 use crate::registry::Registry;

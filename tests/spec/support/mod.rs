@@ -2,6 +2,7 @@
 
 pub(crate) mod agentos;
 pub(crate) mod command;
+pub(crate) mod lint;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
