@@ -41,15 +41,11 @@ fn a_finding_stands_at_the_migration_in_the_source() {
 }
 
 #[test]
-fn agent_os_own_set_has_no_finding_and_says_why_where_it_would_have() {
+fn agent_os_own_set_has_no_finding() {
     let report = lint(&migrations::registry()).expect("runs");
     report.check().expect("clean");
     assert_eq!(report.examined, 3);
-    assert!(
-        report.allowed.iter().all(|one| one.finding.version == "0001"),
-        "{:#?}",
-        report.allowed
-    );
+    assert!(report.allowed.is_empty(), "{:#?}", report.allowed);
     assert_eq!(report.proofs.len(), 3);
 }
 
@@ -88,10 +84,10 @@ fn the_command_answers_as_text_as_annotations_and_as_json_and_touches_nothing() 
     let directory = Directory::new();
     let said = command::run(directory.path(), &["lint"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    assert!(said.out.ends_with("nothing found in 3 migration(s), 6 allowed\n"), "{}", said.out);
+    assert!(said.out.ends_with("nothing found in 3 migration(s)\n"), "{}", said.out);
     let json = command::run(directory.path(), &["lint", "--format", "json"]).json();
     assert_eq!(json["examined"], 3);
-    assert_eq!(json["allowed"][0]["code"], "AM301");
+    assert_eq!(json["allowed"].as_array().map(Vec::len), Some(0));
     assert_eq!(
         command::run(directory.path(), &["lint", "--json", "--since", "0002"]).json()["examined"],
         1

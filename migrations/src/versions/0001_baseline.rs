@@ -20,10 +20,6 @@ const INTENT_LOG: &str = include_str!("../baseline/intent_log.sql");
     downgrade = keep_the_applications_tables,
     validate = has_the_applications_tables,
     legacy_checksums = ["e85dbdfca3c410a0"],
-    allow = [
-        "AM301: the tables hold the user's data and are the application's, so the downgrade leaves them",
-        "AM503: the application makes contract_events without an index, and never deletes a contract",
-    ],
 )]
 pub(crate) fn baseline(ctx: &mut MigrationContext) -> Result<()> {
     create_where_empty(ctx, "conversations", CONVERSATIONS)?;

@@ -32,8 +32,15 @@ pub(in crate::testing) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one without any database.
+    /// Makes one that holds what the application makes itself, without rows.
     pub(in crate::testing) fn empty(registry: &Registry) -> Result<Self, Error> {
+        let scratch = Self::bare(registry)?;
+        scratch.migrator.lay_baseline(scratch.directory.path())?;
+        Ok(scratch)
+    }
+
+    /// Makes one without any file.
+    fn bare(registry: &Registry) -> Result<Self, Error> {
         let directory = temporary()?;
         let options = Options::default().backup(BackupPolicy::Skip);
         let migrator =
@@ -43,7 +50,7 @@ impl Scratch {
 
     /// Makes another one that holds the same.
     pub(in crate::testing) fn copy(&self) -> Result<Self, Error> {
-        let copy = Self::empty(self.migrator.registry())?;
+        let copy = Self::bare(self.migrator.registry())?;
         let failed = |error| io_on_file(error, "copy", self.directory.path());
         for entry in std::fs::read_dir(self.directory.path()).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
