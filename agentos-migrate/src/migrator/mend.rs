@@ -23,7 +23,7 @@ use crate::sqlite::{history_table, reading, schema_version};
 impl Migrator {
     /// Marks what the history has and a database lacks, and removes doubled version rows.
     pub(super) fn mend_locked(&self, recovery: &mut Recovery) -> Result<(), Error> {
-        let mut history = questions::history(&self.data_dir)?;
+        let mut history = questions::history(&self.data_dir, self.options.wait)?;
         let unrecorded = self.unrecorded(&history)?;
         let doubled = self.doubled()?;
         if unrecorded.is_empty() && doubled.is_empty() {
@@ -118,7 +118,9 @@ impl Migrator {
 
     fn recorded_rows(&self, database: &str) -> Result<Vec<String>, Error> {
         let path = self.file_of(database);
-        let Some(connection) = reading::open(&path)? else { return Ok(Vec::new()) };
+        let Some(connection) = reading::open_within(&path, self.patience())? else {
+            return Ok(Vec::new());
+        };
         let rows = schema_version::recorded(&connection, self.registry.schema_version_table());
         rows.map_err(|error| on_file(error, "read", &path))
     }

@@ -13,6 +13,7 @@
 //! decide, refuse with everything that is wrong, back up, run, report.
 
 mod accept;
+mod failure;
 mod mend;
 mod options;
 mod preflight;
@@ -27,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::failure::RunFailure;
 pub use self::options::{BackupPolicy, CommitMode, Options};
-pub use self::run::RunFailure;
 pub use self::verify::{Finding, Inspection};
 use crate::context::Settings;
 use crate::error::Error;
@@ -131,7 +132,7 @@ impl Migrator {
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.patience())?;
         Ok(Status::of(&self.infos(), &history))
     }
 
@@ -161,7 +162,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn history(&self) -> Result<Vec<Event>, Error> {
-        questions::events(&self.data_dir)
+        questions::events(&self.data_dir, self.patience())
     }
 
     /// Applies what is pending up to `target`.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::run::{Run, RunFailure};
-use super::{BackupPolicy, Migrator, Options, questions};
+use super::run::Run;
+use super::{BackupPolicy, Migrator, Options, RunFailure, questions};
 use crate::error::Error;
 use crate::plan::{Plan, Target};
 use crate::report::{Rehearsal, Report, RowChange, SchemaChange};
@@ -46,7 +46,7 @@ impl Migrator {
         decide: impl Fn(&Status) -> Result<Plan, Error>,
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
         decide(&Status::of(&self.infos(), &history))?;
         let scratch = tempfile::tempdir()
             .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
@@ -75,7 +75,7 @@ impl Migrator {
         let mut files: Vec<_> =
             databases.chain([self.data_dir.join(history_table::FILE_NAME)]).collect();
         files.retain(|path| path.exists());
-        reading::copy_all(&files, directory)
+        reading::copy_all(&files, directory, self.options.wait)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Carrying out a plan: lock, decide, back up, steps, report.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::{ControlFlow, Deref};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::failure::RunFailure;
 use super::preflight::Ground;
 use super::questions;
 use super::{BackupPolicy, CommitMode, Migrator};
@@ -27,54 +28,6 @@ use crate::sqlite::session::{self, Opening, Session};
 use crate::sqlite::vfs::CommitError;
 use crate::status::Status;
 
-/// A run that failed: the error, and what was done before it.
-///
-/// Reads like its error, in `Debug` too.
-pub struct RunFailure {
-    /// Why it failed.
-    pub error: Error,
-    /// What was done, the failed migration last.
-    pub report: Report,
-}
-
-impl From<Error> for RunFailure {
-    fn from(error: Error) -> Self {
-        Self { error, report: Report::default() }
-    }
-}
-
-impl From<RunFailure> for Error {
-    fn from(failure: RunFailure) -> Self {
-        failure.error
-    }
-}
-
-impl fmt::Debug for RunFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.error, f)
-    }
-}
-
-impl Deref for RunFailure {
-    type Target = Error;
-
-    fn deref(&self) -> &Error {
-        &self.error
-    }
-}
-
-impl fmt::Display for RunFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for RunFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.error)
-    }
-}
-
 impl Migrator {
     /// Locks, decides, backs up and runs.
     pub(super) fn act(
@@ -89,7 +42,7 @@ impl Migrator {
         let lock = self.lock()?;
         self.tell(&Progress::Locked { data_dir: &self.data_dir });
         self.recover_locked()?;
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
         let plan = decide(&Status::of(&self.infos(), &history))?;
         if plan.steps.is_empty() {
             return Ok(Report::default());
@@ -133,7 +86,7 @@ impl Migrator {
         {
             return Ok(false);
         }
-        match questions::history(&self.data_dir) {
+        match questions::history(&self.data_dir, Duration::ZERO) {
             Ok(history) => Ok(decide(&Status::of(&self.infos(), &history))?.steps.is_empty()),
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
             Err(error) => Err(error),
@@ -251,13 +204,16 @@ impl Migrator {
 
     /// Records a failure in the history, where there is one, and says what state the files are in.
     fn failed(&self, error: Error, mut report: Report, ground: &Ground, plan: &Plan) -> RunFailure {
+        let failed = report.failed_result().cloned();
         let state = report.state_after_failure(plan);
         let mut error = error.in_state(state);
-        if let Some(result) = report.failed_result()
-            && ground.has_history
-            && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
-        {
-            error = error.detail(format!("the failure could not be recorded: {unrecorded}"));
+        if let Some(result) = &failed {
+            self.tell(&Progress::MigrationFinished { result });
+            if ground.has_history
+                && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
+            {
+                error = error.detail(format!("the failure could not be recorded: {unrecorded}"));
+            }
         }
         if let Some(id) = &report.backup_id {
             error = error
@@ -372,15 +328,27 @@ impl Run<'_> {
         let digest = self.history.digest(&self.migrator.infos());
         match self.session.commit(self.context.members_mut(), digest) {
             Ok(()) => {
-                self.report.committed(steps.len());
+                self.tell_committed(steps.len());
                 Ok(())
             }
-            Err(CommitError::RolledBack(error)) => Err(error),
-            Err(CommitError::DurabilityUnknown(error)) => {
-                self.report.committed(steps.len());
-                self.session.leave_journal_modes();
+            Err(CommitError::RolledBack(error)) => {
+                self.report.fail_last(&error.to_string());
                 Err(error)
             }
+            Err(CommitError::DurabilityUnknown(error)) => {
+                self.tell_committed(steps.len());
+                self.session.leave_journal_modes();
+                // The state of the run as a whole will stand there.
+                let warning = error.state().map(str::to_owned);
+                Err(warning.into_iter().fold(error, Error::detail))
+            }
+        }
+    }
+
+    /// Notes and tells what the commit that just returned made true, and not earlier.
+    fn tell_committed(&mut self, count: usize) {
+        for result in self.report.committed(count) {
+            self.migrator.tell(&Progress::MigrationFinished { result });
         }
     }
 

@@ -55,7 +55,6 @@ impl Run<'_> {
             result.success = false;
             result.error_message = Some(with_details(error));
         }
-        self.migrator.tell(&Progress::MigrationFinished { result: &result });
         self.report.results.push(result);
         outcome
     }

@@ -66,7 +66,7 @@ impl Migrator {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
         let mut inspection = Inspection::default();
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.patience())?;
         self.inspect_history(&history, &mut inspection);
         let mut readable = Vec::new();
         for database in self.registry.databases() {
@@ -127,7 +127,7 @@ impl Migrator {
     ) -> Result<bool, Error> {
         let path = self.file_of(database);
         let applied: BTreeSet<String> = self.applied_to(database, history);
-        let Some(connection) = reading::open(&path)? else {
+        let Some(connection) = reading::open_within(&path, self.patience())? else {
             if !applied.is_empty() {
                 let message = format!(
                     "{} is missing, and the history has {} migration(s) on it",
@@ -237,7 +237,9 @@ impl Migrator {
 
     /// Reads a schema without the engine's own table.
     pub(crate) fn schema_at(&self, path: &std::path::Path) -> Result<Schema, Error> {
-        let Some(connection) = reading::open(path)? else { return Ok(Schema::default()) };
+        let Some(connection) = reading::open_within(path, self.patience())? else {
+            return Ok(Schema::default());
+        };
         let table = self.registry.schema_version_table();
         Ok(Schema::read(&connection)?.without(|object| object.table.eq_ignore_ascii_case(table)))
     }
