@@ -22,6 +22,8 @@ mod recovery;
 mod rehearse;
 mod run;
 mod step;
+#[cfg(all(test, unix))]
+mod tests;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -136,6 +136,10 @@ pub(crate) fn return_to_wal(path: &Path) -> Result<bool, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_secs(2))?;
+        // Syncs the journal's removal too: it would undo the switch after a power loss, when
+        // nobody remembers any more that the file is to be switched
+        // (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        connection.execute_batch("PRAGMA synchronous = EXTRA")?;
         let mode: String =
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         Ok(mode == "wal")

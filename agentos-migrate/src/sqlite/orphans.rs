@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::history_table;
+use crate::sqlite::{history_table, plain_files};
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
 pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
@@ -31,7 +31,7 @@ pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
             roll_back(journal)?;
         }
         if !journals.iter().any(|journal| is_hot(journal)) && path.exists() {
-            fs::remove_file(&path).map_err(|error| io_on_file(error, "remove", &path))?;
+            plain_files::remove(&path).map_err(|error| io_on_file(error, "remove", &path))?;
         }
     }
     Ok(())
@@ -85,7 +85,7 @@ fn roll_back(journal: &Path) -> Result<(), Error> {
     let path = Path::new(database);
     if !path.exists() && began_empty(journal) {
         // To roll back what a new file got is to have it empty, and it is gone already.
-        return fs::remove_file(journal).map_err(|error| io_on_file(error, "remove", journal));
+        return plain_files::remove(journal).map_err(|error| io_on_file(error, "remove", journal));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let recover = || -> rusqlite::Result<()> {

@@ -21,7 +21,7 @@ use crate::sqlite::guard::{Guard, Outcome};
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::member::Member;
 use crate::sqlite::vfs::{self, CommitError, Group};
-use crate::sqlite::{history_table, journal_modes};
+use crate::sqlite::{history_table, journal_modes, plain_files};
 
 /// How often SQLite asks whether to stop: every so many virtual machine steps.
 /// Measured to cost nothing, and to answer within 50 ms.
@@ -110,7 +110,8 @@ impl Session {
 
     fn open_one(&mut self, opening: &Opening<'_>, file: File) -> Result<Member, Error> {
         if !file.path.exists() {
-            create_private(&file.path)?;
+            plain_files::create_private(&file.path)
+                .map_err(|error| io_on_file(error, "create", &file.path))?;
             self.created.push(file.path.clone());
         }
         let mut connection = self.group.open(&file.path)?;
@@ -222,7 +223,7 @@ impl Session {
             if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0)
                 && !Path::new(&journal).exists()
             {
-                fs::remove_file(path)
+                plain_files::remove(path)
                     .map_err(|error| io_on_file(error, "remove the empty", path))?;
             }
         }
@@ -297,17 +298,4 @@ fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
-}
-
-/// Creates an empty file that only its owner reads: a database holds private data.
-fn create_private(path: &Path) -> Result<(), Error> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(io_on_file(error, "create", path)),
-    }
 }

@@ -1,26 +1,21 @@
-//! Crashes, made: a file layer that records every operation, and what a disk
-//! may hold if the machine stops after any of them.
+//! What a disk may hold after a crash: a recorded run, replayed up to any operation.
 //!
 //! Three models. *Kill*: everything that was asked for is there. *Power loss,
 //! nothing*: what was not synced is gone. *Power loss, anything*: of what was
 //! not synced any part is there, sectors of 512 bytes torn, names lost,
-//! garbage where a file had grown.
+//! garbage where a file had grown. A disk that breaks more than that (what
+//! was synced, a sector in the middle) is outside of the models, as it is of
+//! SQLite's own (<https://sqlite.org/atomiccommit.html#_hardware_assumptions>).
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_int};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use rusqlite::ffi;
-
-use super::base::Base;
-use super::shim::{Hooks, Layer, OpenFile};
 
 /// One operation on the disk. Files are numbers, as a name may come and go.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     Create { name: PathBuf, file: usize },
+    Rename { from: PathBuf, to: PathBuf, file: usize },
     Write { file: usize, offset: usize, bytes: Vec<u8> },
     Truncate { file: usize, size: usize },
     Sync { file: usize },
@@ -31,131 +26,11 @@ pub(crate) enum Operation {
 /// A recorded run: what was on the disk before it, and what was done.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Recording {
-    names: BTreeMap<PathBuf, usize>,
-    before: BTreeMap<PathBuf, (usize, Vec<u8>)>,
-    unsynced_names: BTreeMap<usize, PathBuf>,
-    next: usize,
+    pub(super) names: BTreeMap<PathBuf, usize>,
+    pub(super) before: BTreeMap<PathBuf, (usize, Vec<u8>)>,
+    pub(super) unsynced_names: BTreeMap<usize, PathBuf>,
+    pub(super) next: usize,
     pub(crate) operations: Vec<Operation>,
-}
-
-/// A recording file layer under a name of its own.
-pub(crate) struct Recorder {
-    layer: Layer,
-    recording: Arc<Mutex<Recording>>,
-}
-
-fn unique_name(what: &str) -> CString {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    CString::new(format!("{what}-{}", COUNT.fetch_add(1, Ordering::Relaxed))).expect("no zero byte")
-}
-
-impl Recorder {
-    /// Starts to record what happens in a directory.
-    pub(crate) fn start(directory: &Path) -> Self {
-        let mut recording = Recording::default();
-        for entry in std::fs::read_dir(directory).expect("reads") {
-            let path = entry.expect("reads").path();
-            if path.is_file() {
-                let file = recording.number_of(&path);
-                let bytes = std::fs::read(&path).expect("reads");
-                recording.before.insert(path, (file, bytes));
-            }
-        }
-        let recording = Arc::new(Mutex::new(recording));
-        let hooks = Box::new(RecordingHooks(Arc::clone(&recording)));
-        let base = Base::find(None).expect("a default VFS");
-        let layer = Layer::register(unique_name("recorder"), base, hooks).expect("registers");
-        Self { layer, recording }
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.layer.name().to_str().expect("text").to_owned()
-    }
-
-    pub(crate) fn recording(&self) -> Recording {
-        self.recording.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Recording {
-    fn number_of(&mut self, name: &Path) -> usize {
-        if let Some(number) = self.names.get(name) {
-            return *number;
-        }
-        let number = self.next;
-        self.next += 1;
-        self.names.insert(name.to_owned(), number);
-        number
-    }
-}
-
-struct RecordingHooks(Arc<Mutex<Recording>>);
-
-impl RecordingHooks {
-    fn lock(&self) -> MutexGuard<'_, Recording> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn path_of(name: &CStr) -> PathBuf {
-    PathBuf::from(name.to_str().expect("a path of text"))
-}
-
-fn size_of(number: i64) -> usize {
-    usize::try_from(number).expect("not negative")
-}
-
-impl Hooks for RecordingHooks {
-    fn opened(&self, file: &mut OpenFile, created: bool) {
-        let name = path_of(&file.name);
-        let mut recording = self.lock();
-        file.number = recording.number_of(&name);
-        if created && !name.as_os_str().is_empty() {
-            let number = file.number;
-            recording
-                .unsynced_names
-                .insert(number, name.parent().expect("in a directory").to_owned());
-            recording.operations.push(Operation::Create { name, file: number });
-        }
-    }
-
-    fn write(&self, file: &mut OpenFile, bytes: &[u8], offset: i64) -> c_int {
-        let operation =
-            Operation::Write { file: file.number, offset: size_of(offset), bytes: bytes.to_vec() };
-        self.lock().operations.push(operation);
-        file.real.write(bytes, offset)
-    }
-
-    fn truncate(&self, file: &mut OpenFile, size: i64) -> c_int {
-        self.lock().operations.push(Operation::Truncate { file: file.number, size: size_of(size) });
-        file.real.truncate(size)
-    }
-
-    fn sync(&self, file: &mut OpenFile, flags: c_int) -> c_int {
-        let mut recording = self.lock();
-        recording.operations.push(Operation::Sync { file: file.number });
-        // SQLite's Unix layer syncs the directory at the first sync of a new file.
-        if let Some(directory) = recording.unsynced_names.remove(&file.number) {
-            recording.operations.push(Operation::SyncDirectory { directory });
-        }
-        drop(recording);
-        file.real.sync(flags)
-    }
-
-    fn delete(&self, base: Base, name: &CStr, sync_directory: c_int) -> c_int {
-        let code = base.delete(name, sync_directory);
-        if code == ffi::SQLITE_OK {
-            let path = path_of(name);
-            let mut recording = self.lock();
-            recording.names.remove(&path);
-            let directory = path.parent().expect("in a directory").to_owned();
-            recording.operations.push(Operation::Delete { name: path });
-            if sync_directory != 0 {
-                recording.operations.push(Operation::SyncDirectory { directory });
-            }
-        }
-        code
-    }
 }
 
 /// What a crash does with what was not synced.
@@ -186,7 +61,7 @@ impl Random {
         usize::try_from(self.next() >> 33).expect("31 bits") % limit.max(1)
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
@@ -265,7 +140,7 @@ pub(crate) fn disk_after(
                 files.entry(*file).or_default();
                 waiting_names.push(operation);
             }
-            Operation::Delete { .. } => waiting_names.push(operation),
+            Operation::Delete { .. } | Operation::Rename { .. } => waiting_names.push(operation),
             Operation::Write { file, offset, bytes } => {
                 let change = Change::Write { offset: *offset, bytes: bytes.clone() };
                 files.entry(*file).or_default().waiting.push(change);
@@ -296,7 +171,9 @@ pub(crate) fn disk_after(
 
 fn name_of(operation: &Operation) -> &Path {
     match operation {
-        Operation::Create { name, .. } | Operation::Delete { name } => name,
+        Operation::Create { name, .. }
+        | Operation::Rename { to: name, .. }
+        | Operation::Delete { name } => name,
         _ => Path::new(""),
     }
 }
@@ -305,6 +182,10 @@ fn change_names(names: &mut BTreeMap<PathBuf, usize>, operation: &Operation) {
     match operation {
         Operation::Create { name, file } => drop(names.insert(name.clone(), *file)),
         Operation::Delete { name } => drop(names.remove(name)),
+        Operation::Rename { from, to, file } => {
+            names.remove(from);
+            names.insert(to.clone(), *file);
+        }
         _ => {}
     }
 }
@@ -344,107 +225,25 @@ fn content_of(file: &DiskFile, model: Model, random: &mut Random) -> Vec<u8> {
     content
 }
 
-/// Makes a directory hold exactly these files.
-pub(crate) fn materialise(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
-    for entry in std::fs::read_dir(directory).expect("reads") {
-        let path = entry.expect("reads").path();
-        if path.is_file() {
-            std::fs::remove_file(path).expect("removes");
+/// Makes a directory, and the engine's own folder in it, hold exactly these files.
+pub(crate) fn materialise(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
+    for path in files_in(directory)? {
+        std::fs::remove_file(path)?;
+    }
+    files.iter().try_for_each(|(name, bytes)| std::fs::write(name, bytes))
+}
+
+/// Returns the files of a directory and of the engine's own folder in it.
+pub(super) fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in [directory.to_owned(), directory.join(crate::sqlite::STATE_DIR)] {
+        if folder.is_dir() {
+            for entry in std::fs::read_dir(folder)? {
+                found.push(entry?.path());
+            }
         }
     }
-    for (name, bytes) in files {
-        std::fs::write(name, bytes).expect("writes");
-    }
-}
-
-/// A file layer that fails its n-th operation, once or from then on.
-pub(crate) struct Faults {
-    layer: Layer,
-    state: Arc<FaultState>,
-}
-
-struct FaultState {
-    count: AtomicUsize,
-    at: AtomicUsize,
-    happened: AtomicBool,
-    persistent: bool,
-    code: c_int,
-}
-
-impl Faults {
-    pub(crate) fn new(at: usize, persistent: bool, code: c_int) -> Self {
-        let state = Arc::new(FaultState {
-            count: AtomicUsize::new(0),
-            at: AtomicUsize::new(at),
-            happened: AtomicBool::new(false),
-            persistent,
-            code,
-        });
-        let base = Base::find(None).expect("a default VFS");
-        let hooks = Box::new(FaultHooks(Arc::clone(&state)));
-        Self {
-            layer: Layer::register(unique_name("faults"), base, hooks).expect("registers"),
-            state,
-        }
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.layer.name().to_str().expect("text").to_owned()
-    }
-
-    /// Returns whether the operation that was to fail came.
-    pub(crate) fn happened(&self) -> bool {
-        self.state.happened.load(Ordering::Relaxed)
-    }
-
-    /// Ends the trouble.
-    pub(crate) fn stop(&self) {
-        self.state.at.store(usize::MAX, Ordering::Relaxed);
-    }
-}
-
-struct FaultHooks(Arc<FaultState>);
-
-impl FaultHooks {
-    fn fails(&self) -> bool {
-        let count = self.0.count.fetch_add(1, Ordering::Relaxed);
-        let at = self.0.at.load(Ordering::Relaxed);
-        let fails = if self.0.persistent { count >= at } else { count == at };
-        self.0.happened.fetch_or(fails, Ordering::Relaxed);
-        fails
-    }
-
-    fn or(&self, code: c_int, work: impl FnOnce() -> c_int) -> c_int {
-        if self.fails() { code } else { work() }
-    }
-}
-
-impl Hooks for FaultHooks {
-    fn before_open(&self, _name: Option<&CStr>) -> c_int {
-        self.or(ffi::SQLITE_CANTOPEN, || ffi::SQLITE_OK)
-    }
-
-    fn read(&self, file: &mut OpenFile, buffer: &mut [u8], offset: i64) -> c_int {
-        self.or(ffi::SQLITE_IOERR_READ, || file.real.read(buffer, offset))
-    }
-
-    fn write(&self, file: &mut OpenFile, bytes: &[u8], offset: i64) -> c_int {
-        self.or(self.0.code, || file.real.write(bytes, offset))
-    }
-
-    fn truncate(&self, file: &mut OpenFile, size: i64) -> c_int {
-        self.or(ffi::SQLITE_IOERR_TRUNCATE, || file.real.truncate(size))
-    }
-
-    fn sync(&self, file: &mut OpenFile, flags: c_int) -> c_int {
-        self.or(ffi::SQLITE_IOERR_FSYNC, || file.real.sync(flags))
-    }
-
-    fn lock(&self, file: &mut OpenFile, level: c_int) -> c_int {
-        self.or(ffi::SQLITE_BUSY, || file.real.lock(level))
-    }
-
-    fn delete(&self, base: Base, name: &CStr, sync_directory: c_int) -> c_int {
-        self.or(ffi::SQLITE_IOERR_DELETE, || base.delete(name, sync_directory))
-    }
+    // The run lock is the operating system's, not the disk's.
+    found.retain(|path| path.is_file() && path.file_name().is_some_and(|name| name != "lock"));
+    Ok(found)
 }

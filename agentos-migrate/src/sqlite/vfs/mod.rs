@@ -4,6 +4,7 @@
 //! (<https://sqlite.org/vfs.html>). `base` calls it, `shim` is called by it,
 //! both as thin as they can be; what is decided is in `group` and
 //! `super_journal`, which are safe. docs/adr/0003 argues the design.
+//! `recorder` and `disk` are for checks: they see what a crash would leave.
 
 #[expect(unsafe_code, reason = "calls SQLite's C interface for files")]
 mod base;
@@ -17,10 +18,14 @@ mod raw;
 mod shim;
 mod super_journal;
 
-#[cfg(test)]
-pub(crate) mod crash;
-#[cfg(test)]
+pub(crate) mod disk;
+#[cfg(all(test, unix))]
+pub(crate) mod faults;
+pub(crate) mod recorder;
+#[cfg(all(test, unix))]
 mod tests;
+#[cfg(all(test, unix))]
+pub(crate) mod watch;
 
 pub(crate) use self::group::{CommitError, Group};
 pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header};

@@ -1,0 +1,5 @@
+//! The real engine under crashes and faults, below all that SQLite and the engine write.
+
+mod crashes;
+mod faults;
+mod world;
