@@ -28,6 +28,19 @@ use crate::sqlite::session::{self, Opening, Session};
 use crate::sqlite::vfs::CommitError;
 use crate::status::Status;
 
+/// What a run is decided on.
+struct Prepared {
+    plan: Plan,
+    history: History,
+    ground: Ground,
+    backup_id: Option<String>,
+}
+
+/// Says that nothing was changed, unless the error knows better.
+fn unchanged(error: Error) -> Error {
+    if error.state().is_some() { error } else { error.in_state("nothing was changed") }
+}
+
 impl Migrator {
     /// Locks, decides, backs up and runs.
     pub(super) fn act(
@@ -36,19 +49,16 @@ impl Migrator {
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
         questions::refuse_unusable(&self.data_dir)?;
-        if self.has_nothing_to_do(&decide)? {
+        if self.has_nothing_to_do(&decide).map_err(unchanged)? {
             return Ok(Report::default());
         }
         let lock = self.lock()?;
         self.tell(&Progress::Locked { data_dir: &self.data_dir });
-        self.recover_locked()?;
-        let history = questions::history(&self.data_dir, self.options.wait)?;
-        let plan = decide(&Status::of(&self.infos(), &history))?;
-        if plan.steps.is_empty() {
-            return Ok(Report::default());
-        }
-        let ground = self.inspect(&plan, &history)?;
-        let backup_id = self.back_up(&plan, &ground)?;
+        let Prepared { plan, history, ground, backup_id } = match self.prepare(&decide) {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return Ok(Report::default()),
+            Err(error) => return Err(unchanged(error).into()),
+        };
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
         let outcome = match outcome {
             Ok(report) => match self.clean_backups() {
@@ -65,13 +75,33 @@ impl Migrator {
         outcome
     }
 
+    /// Everything under the run lock that comes before the first write; nothing if there is nothing to do.
+    fn prepare(
+        &self,
+        decide: &impl Fn(&Status) -> Result<Plan, Error>,
+    ) -> Result<Option<Prepared>, Error> {
+        self.recover_locked()?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
+        let plan = decide(&Status::of(&self.infos(), &history))?;
+        if plan.steps.is_empty() {
+            return Ok(None);
+        }
+        let ground = self.inspect(&plan, &history)?;
+        let backup_id = self.back_up(&plan, &ground)?;
+        Ok(Some(Prepared { plan, history, ground, backup_id }))
+    }
+
     /// Rolls back what a failed commit left, as far as that is possible now.
     fn clean_after(&self, mut failure: RunFailure) -> RunFailure {
-        if let Err(error) = orphans::clean(&self.data_dir) {
+        if let Err(error) = orphans::clean(&self.data_dir, self.options.wait) {
+            let kept = match failure.error.state() {
+                Some(state) if failure.report.committed > 0 => state.to_owned(),
+                _ => "nothing is committed".to_owned(),
+            };
             failure.error = failure
                 .error
-                .detail(format!("it can't be rolled back yet: {error}"))
-                .in_state("nothing of it is committed: SQLite rolls the files back when they are opened, as long as no `-journal` and no `-mj` file is deleted");
+                .detail(format!("the rest can't be rolled back yet: {error}"))
+                .in_state(format!("{kept}: SQLite rolls the files back when they are opened, as long as no `-journal` and no `-mj` file is deleted"));
         }
         failure
     }
@@ -174,8 +204,7 @@ impl Migrator {
             cancelled: Arc::clone(&self.cancelled),
             base_vfs: None,
         };
-        let mut session =
-            Session::open(&opening).map_err(|error| error.in_state("nothing was changed"))?;
+        let mut session = Session::open(&opening).map_err(unchanged)?;
         let mut context = MigrationContext::new(self.settings());
         context.members_mut().append(&mut session.members);
         for member in context.members() {

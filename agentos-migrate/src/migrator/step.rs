@@ -271,6 +271,7 @@ fn describe(error: MigrationError, step: &Step, info: &MigrationInfo) -> Error {
                 kind @ (ErrorKind::DiskFull
                 | ErrorKind::DamagedDatabase
                 | ErrorKind::Busy
+                | ErrorKind::PermissionDenied
                 | ErrorKind::Io),
             ),
         ) => kind,

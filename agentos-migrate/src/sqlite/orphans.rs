@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -18,7 +19,7 @@ use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::{history_table, plain_files};
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
-pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
+pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
     for path in super_journals(data_dir)? {
         let body = match fs::read(&path) {
             Ok(body) => body,
@@ -28,7 +29,7 @@ pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
         };
         let journals = journals_of(&body);
         for journal in journals.iter().filter(|journal| journal.exists()) {
-            roll_back(journal)?;
+            roll_back(journal, wait)?;
         }
         if !journals.iter().any(|journal| is_hot(journal)) && path.exists() {
             plain_files::remove(&path).map_err(|error| io_on_file(error, "remove", &path))?;
@@ -79,7 +80,7 @@ fn began_empty(journal: &Path) -> bool {
 }
 
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
-fn roll_back(journal: &Path) -> Result<(), Error> {
+fn roll_back(journal: &Path, wait: Duration) -> Result<(), Error> {
     let name = journal.to_string_lossy();
     let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
     let path = Path::new(database);
@@ -90,7 +91,7 @@ fn roll_back(journal: &Path) -> Result<(), Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let recover = || -> rusqlite::Result<()> {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.busy_timeout(wait)?;
         // A lock to write makes SQLite look at the journal, stale or hot.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
     };
@@ -118,9 +119,9 @@ mod tests {
             .concat()
         };
         fs::write(&journal, head(3)).expect("writes");
-        assert!(clean(directory.path()).is_err(), "a file with pages is missing");
+        assert!(clean(directory.path(), Duration::ZERO).is_err(), "a file with pages is missing");
         fs::write(&journal, head(0)).expect("writes");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());
     }
 
@@ -130,7 +131,7 @@ mod tests {
         let orphan = directory.path().join("migrations.db-mj12345690A");
         let gone = directory.path().join("rules.db-journal");
         fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists());
         fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
         fs::write(&gone, [0; 512]).expect("writes");
@@ -139,7 +140,7 @@ mod tests {
             .execute_batch("CREATE TABLE t(a)")
             .expect("creates");
         fs::write(&gone, [0; 512]).expect("a journal that is only kept");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists());
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Session {
     data_dir: PathBuf,
     to_wal: Vec<String>,
     created: Vec<PathBuf>,
+    wait: Duration,
 }
 
 impl Session {
@@ -71,6 +72,7 @@ impl Session {
             data_dir: opening.data_dir.to_owned(),
             to_wal,
             created: Vec::new(),
+            wait: opening.wait,
         };
         match session.open_all(opening, files) {
             Ok(()) => Ok(session),
@@ -227,7 +229,7 @@ impl Session {
                     .map_err(|error| io_on_file(error, "remove the empty", path))?;
             }
         }
-        return_to_wal(&self.data_dir, &self.to_wal)
+        return_to_wal(&self.data_dir, &self.to_wal, self.wait)
     }
 }
 
@@ -244,14 +246,18 @@ pub(crate) fn roll_back_all<'a>(members: impl IntoIterator<Item = &'a Member>) {
 /// Switches databases back to write-ahead logging and forgets that they wait for it.
 ///
 /// A file that another program keeps busy stays on the list, for the next run.
-pub(crate) fn return_to_wal(data_dir: &Path, databases: &[String]) -> Result<(), Error> {
+pub(crate) fn return_to_wal(
+    data_dir: &Path,
+    databases: &[String],
+    wait: Duration,
+) -> Result<(), Error> {
     if databases.is_empty() {
         return Ok(());
     }
     let mut left = Vec::new();
     for database in databases {
         let path = data_dir.join(format!("{database}.db"));
-        if path.exists() && !locking::return_to_wal(&path)? {
+        if path.exists() && !locking::return_to_wal(&path, wait)? {
             left.push(database.clone());
         }
     }

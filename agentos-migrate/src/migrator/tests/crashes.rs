@@ -55,7 +55,9 @@ impl Run {
         let mut crashes = Vec::new();
         for (model, wanted) in models {
             if std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some() {
-                crashes.extend((0..=count).map(|at| (at, model)));
+                // Chance is asked more than once.
+                let times = if model == Model::PowerLossAnything { 4 } else { 1 };
+                crashes.extend((0..times).flat_map(|_| (0..=count).map(|at| (at, model))));
                 continue;
             }
             crashes.push((count, model));
@@ -69,7 +71,6 @@ impl Run {
         let mut random = Random::new(11);
         let mut seen = vec![0; LATEST + 1];
         let crashes = self.crashes(&mut random);
-        assert!(crashes.len() >= KILLS + LOSSES + ANYTHING);
         for (at, model) in crashes {
             let disk = disk_after(&self.recording, at, model, &mut random);
             materialise(&world.path, &disk).expect("writes");

@@ -234,7 +234,7 @@ pub(crate) fn materialise(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) 
 }
 
 /// Returns the files of a directory and of the engine's own folder in it.
-pub(super) fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in [directory.to_owned(), directory.join(crate::sqlite::STATE_DIR)] {
         if folder.is_dir() {

@@ -23,7 +23,7 @@ use super::raw::name_of;
 use super::shim::{Hooks, Layer, OpenFile, Purpose};
 use super::super_journal;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::on_file;
+use crate::sqlite::failure::{kind_of_code, on_file};
 
 /// Connections that commit together.
 pub(crate) struct Group {
@@ -172,10 +172,8 @@ impl Group {
         outcome.map_err(|code| {
             // No journal points to it yet, so it may go.
             base.delete(name, 0);
-            let kind =
-                if code & 0xff == ffi::SQLITE_FULL { ErrorKind::DiskFull } else { ErrorKind::Io };
             Error::new(
-                kind,
+                kind_of_code(code),
                 format!(
                     "cannot write the super-journal {}: SQLite's code {code}",
                     name.to_string_lossy()
