@@ -8,9 +8,6 @@ agentos_migrate::migrations! {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
-        // The baseline's tables are the application's; its downgrade leaves them.
-        agentos_migrate::testing::check_keeping(&super::registry(), &["0001"])
-    }
+    // The baseline's tables are the application's; its downgrade leaves them.
+    agentos_migrate::migration_tests!(super::registry(), keeping: ["0001"]);
 }

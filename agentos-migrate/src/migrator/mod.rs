@@ -39,6 +39,7 @@ use crate::event::{Event, Progress};
 use crate::plan::{Plan, Target};
 use crate::registry::Registry;
 use crate::report::Report;
+use crate::sqlite::vfs::DyingDisk;
 use crate::status::Status;
 use crate::version::Version;
 
@@ -72,6 +73,8 @@ pub struct Migrator {
     options: Options,
     cancelled: Arc<AtomicBool>,
     is_rehearsal: bool,
+    /// For the check of crashes: the file layer of a disk that dies.
+    dying: Option<String>,
 }
 
 /// Stops a run from another thread, such as a signal handler.
@@ -96,7 +99,14 @@ impl Migrator {
             options: Options::default(),
             cancelled: Arc::default(),
             is_rehearsal: false,
+            dying: None,
         }
+    }
+
+    /// Returns the migrator on a disk that dies: its run ends there, as that of a killed process.
+    pub(crate) fn on_dying_disk(mut self, disk: &DyingDisk) -> Self {
+        self.dying = Some(disk.name().to_owned());
+        self
     }
 
     /// Sets the options.

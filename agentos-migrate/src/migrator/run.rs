@@ -69,6 +69,8 @@ impl Migrator {
                     Err(RunFailure { error, report })
                 }
             },
+            // Whoever is dead cleans nothing up.
+            Err(failure) if self.dying.is_some() => Err(failure),
             Err(failure) => Err(self.clean_after(failure)),
         };
         drop(lock);
@@ -202,7 +204,7 @@ impl Migrator {
             databases: &ground.databases,
             wait: self.options.wait,
             cancelled: Arc::clone(&self.cancelled),
-            base_vfs: None,
+            base_vfs: self.dying.as_deref(),
         };
         let mut session = Session::open(&opening).map_err(unchanged)?;
         let mut context = MigrationContext::new(self.settings());
@@ -239,6 +241,7 @@ impl Migrator {
         if let Some(result) = &failed {
             self.tell(&Progress::MigrationFinished { result });
             if ground.has_history
+                && self.dying.is_none()
                 && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
             {
                 error = error.detail(format!("the failure could not be recorded: {unrecorded}"));

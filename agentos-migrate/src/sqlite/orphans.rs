@@ -67,14 +67,16 @@ fn is_hot(journal: &Path) -> bool {
     read.is_ok_and(|count| count == 1) && first != [0]
 }
 
-/// Returns whether the journal's file was empty when its transaction began:
-/// the pages before it are at byte 16 (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
-fn began_empty(journal: &Path) -> bool {
+/// Returns whether a journal has nothing to bring back: its file was empty when the transaction
+/// began, or its head never reached the disk. It begins with eight known bytes; the pages before
+/// it are at byte 16 (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
+fn holds_nothing(journal: &Path) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
     let mut head = [0; 20];
     let read = fs::File::open(journal)
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
     match read {
-        Ok(()) => head[16..] == [0; 4],
+        Ok(()) => head[..8] != MAGIC || head[16..] == [0; 4],
         Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
     }
 }
@@ -84,7 +86,7 @@ fn roll_back(journal: &Path, wait: Duration) -> Result<(), Error> {
     let name = journal.to_string_lossy();
     let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
     let path = Path::new(database);
-    if !path.exists() && began_empty(journal) {
+    if !path.exists() && holds_nothing(journal) {
         // To roll back what a new file got is to have it empty, and it is gone already.
         return plain_files::remove(journal).map_err(|error| io_on_file(error, "remove", journal));
     }
@@ -120,6 +122,13 @@ mod tests {
         };
         fs::write(&journal, head(3)).expect("writes");
         assert!(clean(directory.path(), Duration::ZERO).is_err(), "a file with pages is missing");
+        for nothing in [head(0), vec![7; 600], Vec::new()] {
+            fs::write(&orphan, format!("{}\0", journal.display())).expect("writes");
+            fs::write(&journal, nothing).expect("writes");
+            clean(directory.path(), Duration::ZERO).expect("cleans");
+            assert!(!orphan.exists() && !journal.exists());
+        }
+        fs::write(&orphan, format!("{}\0", journal.display())).expect("writes");
         fs::write(&journal, head(0)).expect("writes");
         clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());

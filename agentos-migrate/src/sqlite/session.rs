@@ -33,7 +33,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) databases: &'a [&'a str],
     pub(crate) wait: Duration,
     pub(crate) cancelled: Arc<AtomicBool>,
-    /// The VFS below; the default one but in tests.
+    /// The VFS below; the default one but in a check of crashes.
     pub(crate) base_vfs: Option<&'a str>,
 }
 

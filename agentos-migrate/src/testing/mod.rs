@@ -1,5 +1,5 @@
-//! For the tests of a migrations crate: a check of the whole set, and a
-//! directory that stands at any version.
+//! For the tests of a migrations crate: a test of everything that a set has to
+//! do, by one line, and a directory that stands at any version.
 //!
 //! Works on real files in a temporary directory, through the same engine as
 //! the program. Never touches a directory of the caller's.
@@ -19,7 +19,7 @@
 //! # }
 //! use agentos_migrate::testing::{self, Harness};
 //!
-//! // The whole set.
+//! // The whole set, in one call; `migration_tests!` makes a test of each check.
 //! testing::check(&registry())?;
 //!
 //! // One migration, with rows that stood before it.
@@ -33,13 +33,16 @@
 //! ```
 
 mod check;
+mod crashes;
+mod macros;
+mod races;
 mod seed;
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-pub use self::check::{check, check_keeping};
+pub use self::check::{Checks, check, check_keeping};
 use crate::error::{Error, ErrorKind};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;

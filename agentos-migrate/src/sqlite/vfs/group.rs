@@ -133,9 +133,11 @@ impl Group {
             && base.exists(&name) != Ok(false)
         {
             self.lock().phase = Phase::Failed;
-            return Err(CommitError::RolledBack(failed_commit(&format!(
-                "deleting the super-journal gave SQLite's code {code}"
-            ))));
+            let text = format!(
+                "cannot delete the super-journal {}: SQLite's code {code}",
+                name.to_string_lossy()
+            );
+            return Err(CommitError::RolledBack(Error::new(kind_of_code(code), text)));
         }
         if code == ffi::SQLITE_OK {
             self.release();

@@ -4,7 +4,8 @@
 //! (<https://sqlite.org/vfs.html>). `base` calls it, `shim` is called by it,
 //! both as thin as they can be; what is decided is in `group` and
 //! `super_journal`, which are safe. docs/adr/0003 argues the design.
-//! `recorder` and `disk` are for checks: they see what a crash would leave.
+//! `dying` is for the checks of a user's set. `recorder`, `disk`, `faults` and
+//! `watch` are this crate's own tests: what a crash leaves, what a fault does.
 
 #[expect(unsafe_code, reason = "calls SQLite's C interface for files")]
 mod base;
@@ -18,14 +19,19 @@ mod raw;
 mod shim;
 mod super_journal;
 
+mod dying;
+
+#[cfg(all(test, unix))]
 pub(crate) mod disk;
 #[cfg(all(test, unix))]
 pub(crate) mod faults;
+#[cfg(all(test, unix))]
 pub(crate) mod recorder;
 #[cfg(all(test, unix))]
 mod tests;
 #[cfg(all(test, unix))]
 pub(crate) mod watch;
 
+pub(crate) use self::dying::DyingDisk;
 pub(crate) use self::group::{CommitError, Group};
 pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header};

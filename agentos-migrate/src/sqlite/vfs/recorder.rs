@@ -1,38 +1,20 @@
 //! A file layer that records every operation on the files of one directory.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi;
 
 use super::base::Base;
 use super::disk::{Operation, Recording, files_in};
-use super::shim::{Hooks, Layer, OpenFile, Purpose};
+use super::shim::{Hooks, OpenFile, Purpose};
+use super::watch::Plain;
 
 /// What is recorded, shared with the layer that records.
 #[derive(Clone)]
 pub(crate) struct Recorder(Arc<Mutex<Recording>>);
-
-/// A recorder as a file layer of a name of its own, over the default one.
-pub(crate) struct RecordingLayer(Layer);
-
-impl RecordingLayer {
-    /// Registers it; nothing if SQLite refuses.
-    pub(crate) fn register(recorder: &Recorder) -> Option<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("agentos-migrate-recorder-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let hooks = Box::new(recorder.clone());
-        Layer::register(CString::new(name).ok()?, Base::find(None)?, hooks).ok().map(Self)
-    }
-
-    /// Returns the name that SQLite knows it by.
-    pub(crate) fn name(&self) -> &str {
-        self.0.name().to_str().unwrap_or_default()
-    }
-}
 
 impl Recorder {
     /// Starts with what a directory holds now.
@@ -156,10 +138,7 @@ impl Hooks for Recorder {
         code
     }
 
-    #[cfg(test)]
-    fn plain(&self, operation: &super::watch::Plain<'_>) -> io::Result<()> {
-        use super::watch::Plain;
-
+    fn plain(&self, operation: &Plain<'_>) -> io::Result<()> {
         let mut recording = self.lock();
         let operation = match *operation {
             Plain::Create(path) => {

@@ -53,7 +53,7 @@ pub(super) trait Hooks: Send + Sync {
     }
 
     /// Before the engine touches a file without SQLite; an error is what it fails with.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     fn plain(&self, _operation: &super::watch::Plain<'_>) -> std::io::Result<()> {
         Ok(())
     }
@@ -78,7 +78,8 @@ pub(super) struct OpenFile {
     /// For a journal: where its content ends, and the page size its header names.
     pub(super) end: i64,
     pub(super) page_size: u32,
-    /// The number that a recorder knows the file by.
+    /// For tests: the number that a recorder knows the file by.
+    #[cfg(test)]
     pub(super) number: usize,
     layer: Arc<Shared>,
 }
@@ -130,7 +131,7 @@ impl Layer {
     }
 
     /// Makes it the one that connections use which name none.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn make_default(&self) {
         // SAFETY: the structure is registered already; registering it again only moves it.
         unsafe { ffi::sqlite3_vfs_register(self.0.vfs, 1) };
@@ -255,6 +256,7 @@ unsafe extern "C" fn vfs_open(
             purpose: purpose(flags),
             end: real.size().unwrap_or_default(),
             page_size: 0,
+            #[cfg(test)]
             number: 0,
             layer,
         });
