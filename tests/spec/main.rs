@@ -10,6 +10,7 @@ mod foreign_keys;
 mod history;
 mod manual;
 mod processes;
+mod races;
 mod rebuild;
 mod rehearsal;
 mod running;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::command::{Said, command, run, said};
 use crate::support::{Directory, agentos};
 
-fn start(directory: &Directory, arguments: &[&str]) -> Child {
+pub(crate) fn start(directory: &Directory, arguments: &[&str]) -> Child {
     command(directory.path(), arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -34,8 +34,17 @@ fn eight_processes_that_start_at_once_all_succeed_and_each_migration_runs_once()
     }
 }
 
+/// What [`recorded`] finds at each version of the set.
+pub(crate) const STATES: [[&str; 5]; 4] = [
+    ["", "", "", "", ""],
+    ["0001", "0001", "0001", "0001", "0001"],
+    ["0001,0002", "0001", "0001", "0001", "0001"],
+    ALL_VERSIONS,
+];
+pub(crate) const ALL_VERSIONS: [&str; 5] = ["0001,0002,0003", "0001", "0001", "0001", "0001,0003"];
+
 /// Versions that each database records, opened by stock SQLite.
-fn recorded(directory: &Directory) -> Vec<String> {
+pub(crate) fn recorded(directory: &Directory) -> Vec<String> {
     let databases = ["conversations", "context", "rules", "audit", "intent_log"];
     let recorded = databases.iter().map(|database| {
         let exists = directory
@@ -55,12 +64,6 @@ fn recorded(directory: &Directory) -> Vec<String> {
 fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
     let full = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
     let rounds = if full { 200 } else { 12 };
-    let states = [
-        ["", "", "", "", ""],
-        ["0001", "0001", "0001", "0001", "0001"],
-        ["0001,0002", "0001", "0001", "0001", "0001"],
-        ["0001,0002,0003", "0001", "0001", "0001", "0001,0003"],
-    ];
     for round in 0..rounds {
         let directory = agentos::directory("agentos-v0");
         let mut child = start(&directory, &["upgrade", "--no-backup"]);
@@ -69,7 +72,7 @@ fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
         child.kill().expect("kills");
         child.wait().expect("ends");
         let found = recorded(&directory);
-        let state = states.iter().position(|state| found == state);
+        let state = STATES.iter().position(|state| found == state);
         assert!(state.is_some(), "a mixture after the kill of round {round}: {found:?}");
         if let (Some(state), true) = (state, directory.file("migrations.db").exists()) {
             let exists = directory.ask(
@@ -85,7 +88,7 @@ fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
         }
         let next = run(directory.path(), &["upgrade", "--no-backup"]);
         assert_eq!(next.code, 0, "{}", next.err);
-        assert_eq!(recorded(&directory), states[3]);
+        assert_eq!(recorded(&directory), ALL_VERSIONS);
         assert_eq!(directory.ask("intent_log", "PRAGMA journal_mode"), "wal");
         let left: Vec<_> = directory
             .contents()

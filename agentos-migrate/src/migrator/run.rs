@@ -229,6 +229,11 @@ impl Migrator {
         let (report, closed) = run.finish();
         match outcome.and(closed) {
             Ok(()) => Ok(report),
+            // SQLite was stopped in a statement of the engine's own.
+            Err(error) if error.kind() == ErrorKind::Interrupted && error.hint().is_none() => {
+                let stopped = interrupted().detail(error.to_string()).caused_by(error);
+                Err(self.failed(stopped, report, ground, plan))
+            }
             Err(error) => Err(self.failed(error, report, ground, plan)),
         }
     }
