@@ -2,4 +2,5 @@
 
 mod crashes;
 mod faults;
+mod programs;
 mod world;
