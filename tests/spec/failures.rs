@@ -41,6 +41,7 @@ fn data_of(directory: &Directory) -> Vec<String> {
     ["chat.db", "rules.db"].map(|name| hash_of(&directory.file(name))).to_vec()
 }
 
+// Proves G2.
 #[test]
 fn a_migration_that_returns_an_error_leaves_everything_as_it_was() {
     let fourth = Migration::new("0004", &["chat", "rules"], |ctx| {
@@ -57,6 +58,7 @@ fn a_migration_that_returns_an_error_leaves_everything_as_it_was() {
     assert!(!failure.report.results[0].success);
 }
 
+// Proves G2.
 #[test]
 fn a_migration_that_panics_leaves_everything_as_it_was() {
     let fourth = Migration::new("0004", &["chat"], |ctx| {
@@ -66,6 +68,7 @@ fn a_migration_that_panics_leaves_everything_as_it_was() {
     check(fourth, ErrorKind::MigrationFailed, "it panicked: no way 1");
 }
 
+// Proves G2.
 #[test]
 fn a_migration_whose_validation_says_no_leaves_everything_as_it_was() {
     let fourth =
@@ -293,6 +296,7 @@ fn an_invalid_set_is_refused_with_every_mistake() {
     assert!(directory.contents().is_empty());
 }
 
+// Proves G2.
 #[test]
 fn a_run_that_is_cancelled_rolls_back_and_says_so() {
     let directory = Directory::new();

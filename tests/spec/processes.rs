@@ -14,6 +14,7 @@ pub(crate) fn start(directory: &Directory, arguments: &[&str]) -> Child {
         .expect("starts")
 }
 
+// Proves G8.
 #[test]
 fn eight_processes_that_start_at_once_all_succeed_and_each_migration_runs_once() {
     for directory in [Directory::new(), agentos::directory("agentos-v0")] {
@@ -60,6 +61,7 @@ pub(crate) fn recorded(directory: &Directory) -> Vec<String> {
     recorded.collect()
 }
 
+// Proves G1.
 #[test]
 fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
     let full = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
@@ -99,6 +101,7 @@ fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
     }
 }
 
+// Proves G1.
 #[test]
 fn readers_never_see_a_mixture_while_a_run_goes_on() {
     let directory = agentos::directory("agentos-v0");
@@ -144,6 +147,7 @@ fn a_run_that_is_asked_to_stop_rolls_back_or_is_done() {
 }
 
 /// A limit on the size of a file stands for a disk that fills up: the write that crosses it fails.
+// Proves G2.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_is_full_in_the_middle_leaves_every_file_as_it_was() {

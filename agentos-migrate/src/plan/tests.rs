@@ -92,17 +92,20 @@ fn a_target_takes_nothing_above_it() {
     up(&[], "0007", Force::No, Err(ErrorKind::UnknownVersion));
 }
 
+// Proves G7.
 #[test]
 fn a_failed_one_runs_again() {
     up(&[("0001", "failed")], "0002", Force::No, Ok("0001 0002"));
 }
 
+// Proves G7.
 #[test]
 fn a_modified_one_stops_the_run_and_force_runs_it_again() {
     up(&[("0001", "modified")], "0002", Force::No, Err(ErrorKind::Modified));
     up(&[("0001", "modified")], "0002", Force::Yes, Ok("0001 0002"));
 }
 
+// Proves G7.
 #[test]
 fn newer_data_stops_the_run_whatever_else_is_wrong() {
     up(&[("0001", "modified"), ("0009", "ok")], "latest", Force::No, Err(ErrorKind::Newer));

@@ -133,6 +133,7 @@ fn check_crashes(extra: &str, sql: impl Fn(&str) -> String, wanted: usize) {
     assert!(old > 0 && new > 0, "{old} old, {new} new");
 }
 
+// Proves G1.
 #[test]
 fn a_crash_at_any_operation_leaves_all_files_old_or_all_new() {
     check_crashes("", |_| CHANGE.to_owned(), 160);
@@ -214,6 +215,7 @@ fn a_member_that_lost_its_transaction_rolls_all_back() {
     assert!(paths.iter().all(|path| version(path) == 1));
 }
 
+// Proves G2.
 #[test]
 fn any_operation_may_fail_and_no_file_is_torn() {
     let directory = tempfile::tempdir().expect("a directory");
