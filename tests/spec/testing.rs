@@ -144,6 +144,9 @@ fn each_check_fails_on_a_set_that_only_it_is_for() {
 fn a_migration_that_changes_more_than_its_databases_fails_the_checks_of_crashes_and_races() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    /// As a temporary file of a fixed name would be.
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+
     let outside = Migration::new("0001", &["chat"], |ctx| {
         std::fs::create_dir(ctx.data_dir().join("attachments"))?;
         ctx.execute("chat", "CREATE TABLE chat (id INTEGER PRIMARY KEY)", [])?;
@@ -154,8 +157,6 @@ fn a_migration_that_changes_more_than_its_databases_fails_the_checks_of_crashes_
     assert!(error.to_string().contains("the run after a crash of the building"), "{error}");
     assert_eq!(failing(&set), ["crashes"]);
 
-    // As a temporary file of a fixed name would be.
-    static TAKEN: AtomicBool = AtomicBool::new(false);
     let shared = Migration::new("0001", &["chat"], |ctx| {
         if TAKEN.swap(true, Ordering::SeqCst) {
             return Err(agentos_migrate::MigrationError::msg("somebody else is at it"));

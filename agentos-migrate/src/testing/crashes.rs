@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Harness;
-use super::check::{compare, failed, schemas};
 use super::seed::{count_rows, seed};
+use super::steps::{compare, failed, schemas};
 use crate::error::{Error, ErrorKind};
 use crate::info::TransactionMode;
 use crate::migration::Migration;

@@ -37,6 +37,7 @@ mod crashes;
 mod macros;
 mod races;
 mod seed;
+mod steps;
 
 use std::path::Path;
 

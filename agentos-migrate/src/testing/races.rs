@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use super::Harness;
-use super::check::{compare, failed, schemas};
+use super::steps::{compare, failed, schemas};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::migrator::Migrator;
@@ -24,7 +24,7 @@ pub(super) fn check(registry: &Registry) -> Result<(), Error> {
     let expected = schemas(&alone, registry)?;
 
     let shared = Harness::empty(registry.clone())?;
-    let reports = at_once(&vec![&shared; RUNS])?;
+    let reports = at_once(&[&shared; RUNS])?;
     let ran: usize = reports.iter().map(|report| report.results.len()).sum();
     let applied = shared
         .migrator()

@@ -80,14 +80,11 @@ impl World {
         }
         let mut found: Vec<(&str, Vec<usize>)> = Vec::new();
         for database in order {
-            let possible = match database {
-                "migrations" => vec![self.history()?],
-                _ => {
-                    let mark = self.mark(database)?;
-                    (0..=LATEST)
-                        .filter(|version| expected_mark(database, *version) == mark)
-                        .collect()
-                }
+            let possible = if database == "migrations" {
+                vec![self.history()?]
+            } else {
+                let mark = self.mark(database)?;
+                (0..=LATEST).filter(|version| expected_mark(database, *version) == mark).collect()
             };
             found.push((database, possible));
         }
