@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Harness;
-use super::seed::{count_rows, seed};
+use super::seed::count_rows;
 use super::steps::{compare, failed, schemas};
 use crate::error::{Error, ErrorKind};
 use crate::info::TransactionMode;
@@ -29,7 +29,7 @@ pub(super) fn check(registry: &Registry) -> Result<(), Error> {
             crash_at_moments(&stair, registry, Some(migration))?;
         }
         stair.migrate_to(migration.info().version.as_str())?;
-        seed(&stair, registry)?;
+        stair.seed()?;
     }
     Ok(())
 }

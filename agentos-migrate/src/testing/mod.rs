@@ -101,6 +101,40 @@ impl Harness {
         }
     }
 
+    /// Gives every empty table a row, where one can be made up without breaking a rule of the
+    /// schema: rows between two versions, for a migration that must get on with them.
+    ///
+    /// Every column gets the value 1. A table that does not take that stays empty:
+    /// [`connection`](Self::connection) fills it with rows of your own.
+    ///
+    /// # Errors
+    ///
+    /// A file that can't be read or written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use agentos_migrate::{Migration, Registry, testing::Harness};
+    /// # let first = Migration::new("0001", &["notes"], |ctx| {
+    /// #     ctx.execute("notes", "CREATE TABLE note (body TEXT)", [])?;
+    /// #     Ok(())
+    /// # });
+    /// # let second = Migration::new("0002", &["notes"], |ctx| {
+    /// #     ctx.execute("notes", "ALTER TABLE note ADD COLUMN at INTEGER NOT NULL DEFAULT (unixepoch())", [])?;
+    /// #     Ok(())
+    /// # });
+    /// # let registry = Registry::new(&["notes"], vec![first, second]);
+    /// let empty = Harness::at(registry.clone(), "0001")?;
+    /// assert!(empty.migrate_to("0002").is_ok());
+    /// let seeded = Harness::at(registry, "0001")?;
+    /// seeded.seed()?;
+    /// assert!(seeded.migrate_to("0002").is_err(), "a row needs a constant default");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn seed(&self) -> Result<(), Error> {
+        seed::seed(self, self.migrator.registry())
+    }
+
     /// Returns the migrator of the directory, for everything else.
     pub fn migrator(&self) -> &Migrator {
         &self.migrator

@@ -1,7 +1,7 @@
 //! What the checks of a set do, and how they say what they found.
 
 use super::Harness;
-use super::seed::{RowCounts, count_rows, each_table, seed};
+use super::seed::{RowCounts, count_rows, each_table};
 use crate::error::{Error, ErrorKind};
 use crate::info::Downgrade;
 use crate::lock_file;
@@ -68,7 +68,7 @@ pub(super) fn climb(registry: &Registry, keeping: &[String], fill: Rows) -> Resu
             })?;
         }
         if fill == Rows::Seeded {
-            seed(ladder, registry)?;
+            ladder.seed()?;
         }
         previous = version;
     }
@@ -106,7 +106,7 @@ pub(super) fn check_prefixes(registry: &Registry) -> Result<(), Error> {
 pub(super) fn check_foreign_keys(registry: &Registry) -> Result<(), Error> {
     let built = Harness::empty(registry.clone())?;
     built.migrator().upgrade(&Target::Latest)?;
-    seed(&built, registry)?;
+    built.seed()?;
     each_table(&built, registry, |database, connection, table| {
         let name = quote_name(table);
         let wrong = |what: String| {
