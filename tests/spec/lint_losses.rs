@@ -5,7 +5,7 @@
 use agentos_migrate::Migration;
 use agentos_migrate::testing::Severity;
 
-use crate::support::lint::{FAMILY, NOTE, codes, findings_of, nothing, one_way, only};
+use crate::support::lint::{FAMILY, NOTE, findings_of, nothing, one_way, only};
 
 #[test]
 fn am101_a_table_is_dropped_with_its_rows() {
