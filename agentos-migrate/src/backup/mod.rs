@@ -7,18 +7,22 @@
 
 mod archive;
 mod catalog;
+mod copying;
 mod create;
 mod files;
+mod hashing;
 mod history;
 mod manifest;
 mod options;
 mod paths;
 mod place;
+mod reading_back;
 mod restore;
 mod retention;
 mod snapshot;
 mod source;
 mod swap;
+mod unpacking;
 mod verify;
 
 #[cfg(test)]
