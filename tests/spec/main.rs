@@ -3,6 +3,7 @@
 mod support;
 
 mod agentos;
+mod backup_faults;
 mod backups;
 mod command_line;
 mod failures;

@@ -81,7 +81,7 @@ impl Staging<'_> {
         let mut copying = Meter::new(&self.place.listener, Phase::Copy, total);
         let mut reading = Meter::new(&self.place.listener, Phase::Verify, total);
         let found = reading_back::beside(&mut reading, |reader| {
-            self.copy_databases(snapshot, &root, &mut manifest, &mut copying, reader)?;
+            copy_databases(snapshot, &root, &mut manifest, &mut copying, reader)?;
             self.copy_files(&listing, &root, &mut manifest, &mut copying, reader)?;
             self.sync(&root)
         })?;
@@ -128,29 +128,6 @@ impl Staging<'_> {
             migration_versions: BTreeMap::new(),
             notes: listing.notes.clone(),
         }
-    }
-
-    fn copy_databases(
-        &self,
-        snapshot: Snapshot,
-        root: &Path,
-        manifest: &mut Manifest,
-        meter: &mut Meter<'_>,
-        reader: &Reader,
-    ) -> Result<(), Error> {
-        for held in snapshot.in_order_of_need() {
-            let source = held.source.clone();
-            let target = root.join(&source.stored);
-            if let Some(parent) = target.parent() {
-                files::create_dir_all(parent)?;
-            }
-            held.copy_to(&target, meter)?;
-            reader.hash(&source.stored, &target);
-            reader.check(&source.stored, &target);
-            let record = FileRecord { size: 0, mode: source.mode, modified_ns: 0 };
-            manifest.files.insert(source.stored, record);
-        }
-        Ok(())
     }
 
     fn copy_files(
@@ -252,6 +229,28 @@ impl Staging<'_> {
             synced.and(checked)
         })
     }
+}
+
+fn copy_databases(
+    snapshot: Snapshot,
+    root: &Path,
+    manifest: &mut Manifest,
+    meter: &mut Meter<'_>,
+    reader: &Reader,
+) -> Result<(), Error> {
+    for held in snapshot.in_order_of_need() {
+        let source = held.source.clone();
+        let target = root.join(&source.stored);
+        if let Some(parent) = target.parent() {
+            files::create_dir_all(parent)?;
+        }
+        held.copy_to(&target, meter)?;
+        reader.hash(&source.stored, &target);
+        reader.check(&source.stored, &target);
+        let record = FileRecord { size: 0, mode: source.mode, modified_ns: 0 };
+        manifest.files.insert(source.stored, record);
+    }
+    Ok(())
 }
 
 /// Takes the hashes of the databases into the manifest, and compares those of the files.

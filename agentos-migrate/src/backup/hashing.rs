@@ -58,7 +58,9 @@ impl StreamHasher {
     fn beside(mut hasher: Hasher) -> Self {
         let (chunks, received) = sync_channel::<Vec<u8>>(CHUNKS_QUEUED);
         let thread = std::thread::spawn(move || {
-            received.into_iter().for_each(|chunk| hasher.update(&chunk));
+            for chunk in received {
+                hasher.update(&chunk);
+            }
             hasher.finish()
         });
         Self::Beside { chunks, thread }

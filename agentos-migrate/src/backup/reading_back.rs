@@ -72,11 +72,11 @@ pub(super) fn beside(
         let (working, ended) = channel::<()>();
         let also_working = working.clone();
         let (stop, n_bytes) = (&stop, &n_bytes);
-        let hasher = scope.spawn(move || {
+        let hashing_thread = scope.spawn(move || {
             let _ends = working;
             hash_all(hashing, stop, n_bytes)
         });
-        let checker = scope.spawn(move || {
+        let checking_thread = scope.spawn(move || {
             let _ends = also_working;
             check_all(checking, stop)
         });
@@ -86,8 +86,8 @@ pub(super) fn beside(
         drop(reader);
         let done = done.and_then(|()| wait(&ended, meter, n_bytes));
         stop.store(done.is_err(), Ordering::Relaxed);
-        let hashes = hasher.join().expect("hashing does not panic");
-        let faults = checker.join().expect("checking does not panic");
+        let hashes = hashing_thread.join().expect("hashing does not panic");
+        let faults = checking_thread.join().expect("checking does not panic");
         done.map(|()| Found { hashes, faults })
     })
 }
