@@ -221,3 +221,17 @@ proptest! {
         survives(&world, &id);
     }
 }
+
+#[test]
+fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    let make = || manager.create_backup(&folder()).expect("makes").backup_id;
+    let (oldest, good, damaged) = (make(), make(), make());
+    let database = manager.directory().join(&damaged).join("databases/chat.db");
+    std::fs::write(&database, "no database at all").expect("spoils");
+    assert_eq!(manager.preview_cleanup(0, 0).expect("asks").as_slice(), &[oldest.as_str()]);
+    assert_eq!(manager.cleanup_old_backups(0, 0).expect("removes"), [oldest]);
+    manager.verify_backup(&good).expect("good");
+    assert!(manager.directory().join(&damaged).exists(), "left for a person to look at");
+}

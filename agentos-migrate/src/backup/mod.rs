@@ -215,7 +215,8 @@ impl BackupManager {
 
     /// Removes the backups that are neither among the newest `keep_count` nor younger than `keep_days`.
     ///
-    /// The newest good one is never removed.
+    /// The newest good one is never removed; whether it is good is checked now, by reading it whole. A
+    /// damaged one is never removed either: it may hold what nothing else has.
     ///
     /// # Errors
     ///

@@ -3,9 +3,9 @@
 use chrono::Utc;
 
 use super::catalog::{self, BackupEntry};
-use super::files;
 use super::place::Place;
-use crate::error::Error;
+use super::{files, verify};
+use crate::error::{Error, ErrorKind};
 
 /// The key in the manifest's metadata that marks a backup made before a run.
 pub(crate) const AUTOMATIC: &str = "automatic";
@@ -13,6 +13,8 @@ pub(crate) const AUTOMATIC: &str = "automatic";
 const US_PER_DAY: i64 = 86_400_000_000;
 
 /// Returns the ids beyond the newest `keep_count` good ones that are older than `keep_days`.
+///
+/// Reads the newest backup whole: only one that is good now may outlive all others.
 pub(super) fn removable(
     place: &Place,
     keep_count: usize,
@@ -22,13 +24,29 @@ pub(super) fn removable(
     let is_old = |entry: &BackupEntry| {
         entry.manifest.as_ref().is_some_and(|manifest| manifest.created_us() <= limit)
     };
-    Ok(beyond(&catalog::list(place)?, keep_count, |_| true)
-        .filter(|entry| is_old(entry))
-        .map(|entry| entry.id.clone())
-        .collect())
+    let mut entries = catalog::list(place)?;
+    loop {
+        let newest = entries.iter().find(|entry| entry.problem.is_none());
+        let newest = newest.map(|entry| entry.id.clone());
+        let ids: Vec<String> = beyond(&entries, keep_count, |_| true)
+            .filter(|entry| is_old(entry))
+            .map(|entry| entry.id.clone())
+            .collect();
+        match newest {
+            Some(newest) if !ids.is_empty() => match verify::verify(place, &newest) {
+                Ok(_) => return Ok(ids),
+                Err(error) if error.kind() == ErrorKind::DamagedBackup => {
+                    entries.retain(|entry| entry.id != newest);
+                }
+                Err(error) => return Err(error),
+            },
+            _ => return Ok(ids),
+        }
+    }
 }
 
-/// Returns the ids of automatic backups beyond the newest `keep_count`.
+/// Returns the ids of automatic backups beyond the newest `keep_count`. The newest of all was made and
+/// read back by the run that asks.
 pub(super) fn removable_automatic(place: &Place, keep_count: usize) -> Result<Vec<String>, Error> {
     let is_automatic = |entry: &BackupEntry| {
         entry.manifest.as_ref().is_some_and(|manifest| manifest.metadata.contains_key(AUTOMATIC))

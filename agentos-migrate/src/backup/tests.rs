@@ -175,6 +175,70 @@ fn a_process_killed_at_any_operation_of_a_removal_leaves_whole_backups_only() {
     }
 }
 
+#[test]
+fn a_recovery_killed_at_any_operation_is_finished_by_the_next() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "old");
+    let manager = BackupManager::new(directory.path());
+    let id = manager.create_backup(&options(Compression::None)).expect("makes").backup_id;
+    let mut n_killed = 0;
+    for restore_at in 1.. {
+        fill(directory.path(), "new");
+        if !child("restore", directory.path(), &id, restore_at) {
+            break;
+        }
+        // Most recoveries have nothing but leftovers to remove: of those, each fifth will do.
+        if !super::pending(directory.path()) && restore_at % 5 != 0 {
+            manager.recover_locked().expect("recovers");
+            continue;
+        }
+        for at in 1.. {
+            if at > 1 {
+                fill(directory.path(), "new");
+                assert!(child("restore", directory.path(), &id, restore_at), "as before");
+            }
+            let died = child("recover", directory.path(), "", at);
+            manager.recover_locked().expect("recovers");
+            value(directory.path());
+            manager.verify_backup(&id).expect("still good");
+            if !died {
+                break;
+            }
+            n_killed += 1;
+        }
+    }
+    assert!(n_killed > 20, "{n_killed} recoveries were killed");
+}
+
+#[test]
+fn a_full_disk_at_any_operation_of_a_removal_leaves_whole_backups_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "one");
+    let manager = BackupManager::new(directory.path());
+    let fill_up = || {
+        manager.create_backup(&options(Compression::None)).expect("makes");
+        manager.create_backup(&BackupOptions::default()).expect("makes").backup_id
+    };
+    fill_up();
+    let (removed, count) = under(Fault::None, || manager.cleanup_old_backups(1, 0));
+    assert_eq!(removed.expect("removes").len(), 1);
+    for at in 1..=count {
+        for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+            let newest = fill_up();
+            let (outcome, _) = under(fault, || manager.cleanup_old_backups(1, 0));
+            for entry in manager.list_backups().expect("lists") {
+                manager.verify_backup(&entry.id).expect("what is listed is whole");
+            }
+            if let Err(error) = outcome {
+                assert_eq!(error.kind(), crate::error::ErrorKind::DiskFull, "{error}");
+            }
+            manager.verify_backup(&newest).expect("the newest stays");
+            manager.cleanup_old_backups(1, 0).expect("removes, when there is space");
+            assert_eq!(manager.list_backups().expect("lists").len(), 1);
+        }
+    }
+}
+
 /// Runs this test program again as a child that dies at an operation; returns whether it did.
 fn child(what: &str, data_dir: &Path, id: &str, at: u64) -> bool {
     let status = Command::new(std::env::current_exe().expect("a path"))
@@ -199,6 +263,7 @@ fn child_works_until_it_is_killed() {
     match what.as_str() {
         "backup" => drop(manager.create_backup(&BackupOptions::default()).expect("makes")),
         "folder" => drop(manager.create_backup(&options(Compression::None)).expect("makes")),
+        "recover" => drop(manager.recover_locked().expect("recovers")),
         "prune" => drop(manager.cleanup_old_backups(1, 0).expect("removes")),
         _ => {
             let id = variable("AGENTOS_MIGRATE_TEST_ID");
