@@ -1,13 +1,15 @@
 //! `migrations!`: the declaration of a crate's set.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token};
 
+use crate::lock::LockFile;
 use crate::sql_file::{self, SqlMigration};
-use crate::{lock, near, state};
+use crate::{near, state};
 
 /// A set that keeps the rules.
 pub(crate) struct Set {
@@ -18,14 +20,14 @@ pub(crate) struct Set {
     pub(crate) schema_version_table: Option<LitStr>,
     pub(crate) modules: Vec<Module>,
     pub(crate) sql_migrations: Vec<SqlMigration>,
-    /// Versions that the folder and the lock file hold.
+    /// Versions that the folder holds.
     pub(crate) expected: Vec<String>,
 }
 
 /// The lock file.
 pub(crate) struct Lock {
     pub(crate) path: LitStr,
-    pub(crate) lines: Vec<lock::Line>,
+    pub(crate) file: Arc<LockFile>,
 }
 
 /// A file of the folder that is Rust.
@@ -42,11 +44,9 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
     let declared: Declared = syn::parse2(input)?;
     let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
     let root = state::manifest_dir();
+    state::with(|known| known.databases = Some(names.clone().into()));
     let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
-    state::with(|known| {
-        known.databases = Some(names.clone());
-        known.lock = lock.as_ref().map(|lock| root.join(lock.path.value()));
-    });
+    state::with(|known| known.lock = lock.as_ref().map(|lock| Arc::clone(&lock.file)));
     let mut set = Set {
         databases: declared.databases,
         dir: declared.dir,
@@ -54,27 +54,21 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
         schema_version_table: declared.schema_version_table,
         modules: Vec::new(),
         sql_migrations: Vec::new(),
-        expected: lock
-            .iter()
-            .flat_map(|lock| &lock.lines)
-            .map(|line| line.version.clone())
-            .collect(),
+        expected: Vec::new(),
         lock,
     };
     if let Some(dir) = set.dir.clone() {
         set.read_folder(&root, &dir, &names)?;
+        let versions = set.expected.iter().filter_map(|text| text.parse::<u128>().ok());
+        state::with(|known| known.folder.extend(versions));
     }
     Ok(set)
 }
 
 fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
-    let file = root.join(path.value());
-    let failed = |problem: String| syn::Error::new(path.span(), problem);
-    if lock::updates() {
-        lock::prepare(&file).map_err(failed)?;
-    }
-    let lines = lock::read(&file).map_err(failed)?.into_values().collect();
-    Ok(Lock { path: path.clone(), lines })
+    let file = LockFile::read(root.join(path.value()))
+        .map_err(|problem| syn::Error::new(path.span(), problem))?;
+    Ok(Lock { path: path.clone(), file: Arc::new(file) })
 }
 
 impl Set {

@@ -21,10 +21,10 @@ pub struct SetDeclaration {
     pub backup: &'static [&'static str],
     /// The name of the table that each database's version is recorded in.
     pub schema_version_table: &'static str,
-    /// Versions that the set must hold: released ones, and those that `dir` was found to hold.
+    /// Versions that `dir` was found to hold.
     pub expected: &'static [&'static str],
-    /// The lines of `migrations.lock`: version, name, checksum.
-    pub lock: &'static [(&'static str, &'static str, &'static str)],
+    /// The text of the lock file; empty if none is declared.
+    pub lock: &'static str,
     /// The path of the lock file from the crate's root, if one is declared.
     pub lock_path: Option<&'static str>,
     /// The folder of migration files from the crate's root, if one is declared.

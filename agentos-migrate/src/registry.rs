@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use crate::lock_file;
 use crate::migration::Migration;
 use crate::private::{Registration, SetDeclaration};
 use crate::version::Version;
@@ -250,19 +251,35 @@ impl Set {
                 ));
             }
         }
-        for (text, name, checksum) in declaration.lock {
-            let Ok(version) = text.parse::<Version>() else { continue };
-            let found =
-                self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
-            let Ok(found) = found else { continue };
-            let compiled = self.migrations[found].info.checksum.to_string();
-            if !compiled.eq_ignore_ascii_case(checksum) {
-                self.problems.push(format!(
-                    "version {text} `{name}` is released and was changed: {} has {checksum}, the source now {compiled}",
-                    declaration.lock_path.unwrap_or("the lock file")
-                ));
-            }
+        for released in lock_file::lines(declaration.lock) {
+            let problem = self.problem_of_released(&released, declaration);
+            self.problems.extend(problem);
         }
+    }
+
+    /// What is released stays in the set, as it was.
+    fn problem_of_released(
+        &self,
+        released: &lock_file::Line<'_>,
+        declaration: &SetDeclaration,
+    ) -> Option<String> {
+        let lock_file::Line { version: text, name, checksum } = released;
+        let version: Version = text.parse().ok()?;
+        let file = declaration.lock_path.unwrap_or("the lock file");
+        let found =
+            self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
+        let Ok(found) = found else {
+            return Some(format!(
+                "version {text} `{name}` is released, as {file} says, and not in this program: its file is gone or \
+                 has no `mod` line, or the linker dropped it (a static library without --whole-archive?)"
+            ));
+        };
+        let compiled = self.migrations[found].info.checksum.to_string();
+        (!compiled.eq_ignore_ascii_case(checksum)).then(|| {
+            format!(
+                "version {text} `{name}` is released and was changed: {file} has {checksum}, the source now {compiled}"
+            )
+        })
     }
 }
 
