@@ -63,12 +63,14 @@ impl Migration {
     /// # Panics
     ///
     /// Panics if `version` is not 4 to 20 digits.
+    #[track_caller]
     pub fn new(
         version: &str,
         databases: &[&'static str],
         upgrade: impl Fn(&mut MigrationContext) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let version: Version = version.parse().expect("a version of 4 to 20 digits");
+        let caller = std::panic::Location::caller();
         let checksum = crate::hash::of_bytes(format!("{}", version.number()).as_bytes());
         Self {
             info: MigrationInfo {
@@ -85,7 +87,7 @@ impl Migration {
                 legacy_checksums: Cow::Borrowed(&[]),
                 deletes: Cow::Borrowed(&[]),
                 allow: Cow::Borrowed(&[]),
-                location: Location { file: file!(), line: line!() },
+                location: Location { file: caller.file(), line: caller.line() },
             },
             upgrade: Step::AtomicDynamic(Arc::new(upgrade)),
             downgrade: None,

@@ -1,7 +1,10 @@
 //! The check of a whole set: what every set has to do, whatever it is about.
 
+use std::path::Path;
+
 use super::Harness;
 use super::seed::{RowCounts, count_rows, seed};
+use crate::discovery::unregistered_files;
 use crate::error::{Error, ErrorKind};
 use crate::info::Downgrade;
 use crate::lock_file;
@@ -15,7 +18,8 @@ const PREFIXES_MAX: usize = 50;
 
 /// Checks a set on real files.
 ///
-/// - It is whole, and its lock file, if it has one, holds every migration.
+/// - It is whole, its lock file, if it has one, holds every migration, and no
+///   file below `src` is named like a migration that the set does not have.
 /// - Every migration runs after the one before it, on tables that hold a row
 ///   each where one can be made up.
 /// - Every downgrade brings back the schema and keeps the number of rows of
@@ -56,6 +60,7 @@ pub fn check(registry: &Registry) -> Result<(), Error> {
 pub fn check_keeping(registry: &Registry, versions: &[&str]) -> Result<(), Error> {
     registry.check()?;
     check_lock_file(registry)?;
+    check_files(registry)?;
     let ladder = Harness::empty(registry.clone())?;
     climb(&ladder, registry, versions)?;
     let again = ladder.migrator().upgrade(&Target::Latest)?;
@@ -76,7 +81,7 @@ fn check_lock_file(registry: &Registry) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let path = std::path::Path::new(declared.manifest_dir).join(lock_path);
+    let path = Path::new(declared.manifest_dir).join(lock_path);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| crate::sqlite::failure::io_on_file(error, "read", &path))?;
     let new = lock_file::new_versions(&text, registry.migrations());
@@ -85,6 +90,22 @@ fn check_lock_file(registry: &Registry) -> Result<(), Error> {
     }
     Err(failed(format!("{} does not hold {}", path.display(), new.join(", ")))
         .with_hint("record them when they are released: `lock`"))
+}
+
+/// A file that looks like a migration is one.
+fn check_files(registry: &Registry) -> Result<(), Error> {
+    let Some(declared) = registry.declaration() else { return Ok(()) };
+    let root = Path::new(declared.manifest_dir);
+    let files = unregistered_files(root, Path::new("src"), registry.migrations());
+    let Some(first) = files.first() else { return Ok(()) };
+    let stem = first.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let lines = files.iter().map(|file| {
+        format!("{}: no migration of the set has the version {}", file.path.display(), file.version)
+    });
+    let error = lines.fold(failed("files are named like migrations and are none"), Error::detail);
+    Err(error.with_hint(format!(
+        "declare each in the module above it (`#[path = \"{stem}.rs\"] mod v{stem};`), or give it another name"
+    )))
 }
 
 /// Takes every migration up, down and up again, with rows in the tables.
