@@ -2,7 +2,7 @@
 //!
 //! `docs/format.md` states the rule; `checksum` turns what is named here into bytes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::LitStr;
 
 use crate::ast;
@@ -42,11 +42,11 @@ impl<'a> Source<'a> {
     pub(crate) fn checksum(&self, attribute: &Attribute, number: Option<u128>) -> [u8; 32] {
         let mut canonical = Canonical::new();
         values(attribute, number, &mut canonical);
-        canonical.tokens(self.item.clone());
+        canonical.tokens(without_visibility(self.item.clone()));
         if let Some(file) = self.file {
             include(&mut canonical, self.item.clone(), file);
             for named in &self.named {
-                canonical.tokens(named.tokens.clone());
+                canonical.tokens(without_visibility(named.tokens.clone()));
                 include(&mut canonical, named.tokens.clone(), file);
             }
         }
@@ -76,11 +76,48 @@ fn values(attribute: &Attribute, number: Option<u128>, canonical: &mut Canonical
     }
 }
 
+/// Leaves out `pub` and `pub(…)` in front of an item: who may name it does not change what it does.
+fn without_visibility(item: TokenStream) -> TokenStream {
+    let is_word = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "pub");
+    let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+    // Only attributes stand before it.
+    let is_attribute =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(_) | TokenTree::Group(_));
+    let first = tokens.iter().position(|token| !is_attribute(token));
+    if let Some(at) = first.filter(|at| is_word(&tokens[*at])) {
+        let is_restricted = matches!(
+            tokens.get(at + 1),
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis
+        );
+        tokens.drain(at..=at + usize::from(is_restricted));
+    }
+    tokens.into_iter().collect()
+}
+
 fn include(canonical: &mut Canonical, tokens: TokenStream, file: &SourceFile) {
     for path in source::included_files(tokens, &file.path) {
         // A file that is missing is the compiler's to tell.
         if let Ok(text) = std::fs::read_to_string(path) {
             canonical.file(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visibility_of_an_item_is_left_out_and_nothing_else() {
+        for (item, rest) in [
+            ("pub fn a() {}", "fn a() {}"),
+            ("#[cold] pub(in crate::x) fn a(b: pub_) {}", "#[cold] fn a(b: pub_) {}"),
+            ("fn a() { pub }", "fn a() { pub }"),
+            ("pub struct A(pub u8);", "struct A(pub u8);"),
+        ] {
+            let tokens: TokenStream = item.parse().expect("tokens");
+            let rest: TokenStream = rest.parse().expect("tokens");
+            assert_eq!(without_visibility(tokens).to_string(), rest.to_string());
         }
     }
 }
