@@ -36,6 +36,10 @@ pub(crate) struct LockFile {
 impl LockFile {
     /// Reads a lock file; for an update it is made readable first.
     pub(crate) fn read(path: PathBuf) -> Result<Self, String> {
+        let mode = std::env::var(VARIABLE).unwrap_or_default();
+        if !["", "update"].contains(&mode.as_str()) {
+            return Err(format!("`{VARIABLE}` is `{mode}`: its one value is `update`"));
+        }
         if updates() {
             prepare(&path)?;
         }

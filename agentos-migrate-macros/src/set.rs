@@ -90,8 +90,13 @@ impl Set {
                 self.modules.push(Module { name: module_name(stem), path });
             } else if let Some(stem) = name.strip_suffix(".up.sql") {
                 let down = names.contains(&format!("{stem}.down.sql"));
-                let migration = sql_file::found(&dir.value(), stem, down, databases)
-                    .map_err(|problem| failed(format!("{name}: {problem}")))?;
+                let migration =
+                    sql_file::found(&dir.value(), stem, down, databases).map_err(|problem| {
+                        match problem.contains(name) {
+                            true => failed(problem),
+                            false => failed(format!("{name}: {problem}")),
+                        }
+                    })?;
                 self.expected.push(migration.version.value());
                 self.sql_migrations.push(migration);
             } else if let Some(stem) = name.strip_suffix(".down.sql")
