@@ -56,8 +56,9 @@ impl Crate {
             "Cargo.toml",
             &format!(
                 "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-                 [dependencies]\nagentos-migrate = {{ path = {library:?}, features = [\"cli\"] }}\n\n\
-                 [workspace]\n\n{profiles}"
+                 [dependencies]\nagentos-migrate = {{ path = '{}', features = [\"cli\"] }}\n\n\
+                 [workspace]\n\n{profiles}",
+                library.display()
             ),
         );
         std::fs::copy(workspace.join("Cargo.lock"), made.root.join("Cargo.lock"))

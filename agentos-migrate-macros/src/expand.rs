@@ -144,12 +144,12 @@ fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
 
 /// Writes the function as it is, and its registration.
 pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
-    let Checked { is_own, is_manual, function, .. } = checked;
-    let upgrade = step(*is_manual, is_own.upgrade, function.span(), &quote!(#function));
+    let Checked { is_own, function, .. } = checked;
+    let upgrade = step(checked, is_own.upgrade, function.span(), &quote!(#function));
     let downgrade = checked
         .downgrade
         .as_ref()
-        .map(|function| step(*is_manual, is_own.downgrade, function.last.span(), &function.path));
+        .map(|function| step(checked, is_own.downgrade, function.last.span(), &function.path));
     let validate = checked.validate.as_ref().map(|function| validation(function, is_own.validate));
     let registration = Registration {
         version: &checked.version,
@@ -174,9 +174,9 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
 }
 
 /// Writes the function itself, or a plain function around a call of it that makes any error type ours.
-fn step(is_manual: bool, is_own: bool, span: Span, path: &TokenStream) -> TokenStream {
+fn step(checked: &Checked, is_own: bool, span: Span, path: &TokenStream) -> TokenStream {
     let private = private();
-    let (variant, context) = if is_manual {
+    let (variant, context) = if checked.is_manual {
         (quote!(Manual), quote!(ManualContext))
     } else {
         (quote!(Atomic), quote!(MigrationContext))

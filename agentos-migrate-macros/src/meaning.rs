@@ -28,12 +28,10 @@ impl<'a> Source<'a> {
         let mut named = Vec::new();
         if let Some(file) = file {
             let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
-            let mut names = source::names_in(item.clone());
-            names.extend(
-                functions.filter(|named| named.is_here).map(|named| named.last.to_string()),
-            );
-            named = file.reached_from(names);
-            named.retain(|named| function.name != named.name);
+            let mut words = source::names_in(item.clone());
+            words.extend(functions.filter(|path| path.is_here).map(|path| path.last.to_string()));
+            named = file.reached_from(words);
+            named.retain(|item| function.name != item.name);
         }
         Self { item, file, named }
     }

@@ -92,10 +92,8 @@ impl Set {
                 let down = names.contains(&format!("{stem}.down.sql"));
                 let migration =
                     sql_file::found(&dir.value(), stem, down, databases).map_err(|problem| {
-                        match problem.contains(name) {
-                            true => failed(problem),
-                            false => failed(format!("{name}: {problem}")),
-                        }
+                        let is_told = problem.contains(name);
+                        failed(if is_told { problem } else { format!("{name}: {problem}") })
                     })?;
                 self.expected.push(migration.version.value());
                 self.sql_migrations.push(migration);
