@@ -80,6 +80,7 @@ struct Registration<'a> {
     downgrade: TokenStream,
     validate: TokenStream,
     file: TokenStream,
+    line: TokenStream,
 }
 
 impl Registration<'_> {
@@ -87,7 +88,7 @@ impl Registration<'_> {
     fn tokens(&self) -> TokenStream {
         let private = private();
         let Self { version, name, description, databases, legacy_checksums, deletes, .. } = self;
-        let Self { allow, upgrade, downgrade, validate, file, .. } = self;
+        let Self { allow, upgrade, downgrade, validate, file, line, .. } = self;
         let import = import(version.span());
         let declares = declares(self.number, version.span());
         let proofs = proofs(self.depends_on, databases);
@@ -99,9 +100,6 @@ impl Registration<'_> {
         let schema_version = option(self.schema_version);
         let irreversible = option(self.irreversible);
         let checksum = Literal::byte_string(self.checksum);
-        let allow = allow
-            .iter()
-            .map(|text| text.value().split(':').next().unwrap_or_default().trim().to_owned());
         quote! {
             const _: () = {
                 #import
@@ -123,7 +121,7 @@ impl Registration<'_> {
                         deletes: &[#(#deletes),*],
                         allow: &[#(#allow),*],
                         file: #file,
-                        line: ::core::line!(),
+                        line: #line,
                         upgrade: #upgrade,
                         downgrade: #downgrade,
                         validate: #validate,
@@ -168,6 +166,7 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         downgrade: option(downgrade),
         validate: option(validate),
         file: quote!(::core::file!()),
+        line: quote!(::core::line!()),
     }
     .tokens();
     quote!(#item #registration)
@@ -240,6 +239,7 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
         downgrade: option(downgrade),
         validate: quote!(::core::option::Option::None),
         file: quote!(#file),
+        line: quote!(1),
     }
     .tokens()
 }
@@ -263,12 +263,17 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     );
     let (lock_path, dir) =
         (option(set.lock.as_ref().map(|lock| &lock.path)), option(set.dir.as_ref()));
+    let baseline = set.baseline.iter().map(|(database, path)| {
+        let path = format!("/{path}");
+        quote!((#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path))))
+    });
     let declaration = quote! {
         #private::SetDeclaration {
             crate_name: ::core::env!("CARGO_PKG_NAME"),
             databases: &[#(#databases),*],
             backup: &[#(#backup),*],
             schema_version_table: #table,
+            baseline: &[#(#baseline),*],
             expected: &[#(#expected),*],
             lock: #lock_file,
             lock_path: #lock_path,
@@ -308,6 +313,7 @@ pub(crate) fn empty_set() -> TokenStream {
             databases: &[],
             backup: &[],
             schema_version_table: "",
+            baseline: &[],
             expected: &[],
             lock: "",
             lock_path: ::core::option::Option::None,

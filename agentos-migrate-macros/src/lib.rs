@@ -8,10 +8,12 @@
 
 mod ast;
 mod attr;
+mod baseline;
 mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod lint_codes;
 mod lock;
 mod meaning;
 mod near;
@@ -20,6 +22,7 @@ mod signature;
 mod source;
 mod sql;
 mod sql_file;
+mod sql_header;
 mod state;
 mod valid;
 
@@ -70,6 +73,7 @@ pub fn migration(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///     dir: "src/versions",            // optional: one file per migration, found by itself
 ///     backup: ["blobs", "crypto"],    // optional: what a backup holds besides the databases
 ///     schema_version_table: "schema_version",
+///     baseline: "src/baseline",       // optional: <database>.sql, what the application made before 0001
 /// }
 /// ```
 ///

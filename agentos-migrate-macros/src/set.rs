@@ -9,7 +9,7 @@ use syn::{LitStr, Token};
 
 use crate::lock::LockFile;
 use crate::sql_file::{self, SqlMigration};
-use crate::{near, state};
+use crate::{baseline, near, state};
 
 /// A set that keeps the rules.
 pub(crate) struct Set {
@@ -18,6 +18,8 @@ pub(crate) struct Set {
     pub(crate) dir: Option<LitStr>,
     pub(crate) backup: Vec<LitStr>,
     pub(crate) schema_version_table: Option<LitStr>,
+    /// Database and file from the crate's root.
+    pub(crate) baseline: Vec<(String, String)>,
     pub(crate) modules: Vec<Module>,
     pub(crate) sql_migrations: Vec<SqlMigration>,
     /// Versions that the folder holds.
@@ -36,7 +38,7 @@ pub(crate) struct Module {
     pub(crate) path: String,
 }
 
-const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table"];
+const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table", "baseline"];
 const FORM: &str = "`migrations! { databases: [conversations, rules], lock: \"migrations.lock\", dir: \"src/versions\" }`";
 
 /// Reads the declaration, the lock file and the folder.
@@ -47,7 +49,9 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
     state::with(|known| known.databases = Some(names.clone().into()));
     let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
     state::with(|known| known.lock = lock.as_ref().map(|lock| Arc::clone(&lock.file)));
+    let baseline = declared.baseline.as_ref().map(|dir| baseline::read(&root, dir, &names));
     let mut set = Set {
+        baseline: baseline.transpose()?.unwrap_or_default(),
         databases: declared.databases,
         dir: declared.dir,
         backup: declared.backup,
@@ -145,6 +149,7 @@ struct Declared {
     dir: Option<LitStr>,
     backup: Vec<LitStr>,
     schema_version_table: Option<LitStr>,
+    baseline: Option<LitStr>,
 }
 
 impl Parse for Declared {
@@ -176,6 +181,7 @@ impl Parse for Declared {
                 "lock" => declared.lock = Some(input.parse()?),
                 "dir" => declared.dir = Some(input.parse()?),
                 "backup" => declared.backup = list(input)?,
+                "baseline" => declared.baseline = Some(input.parse()?),
                 _ => declared.schema_version_table = Some(input.parse()?),
             }
             seen.push(word);

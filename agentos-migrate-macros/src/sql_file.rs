@@ -7,7 +7,8 @@ use syn::{LitStr, Token};
 use crate::checksum::Canonical;
 use crate::set::{colon, list};
 use crate::sql::{self, Use};
-use crate::{near, state, valid};
+use crate::sql_header::{Options, header};
+use crate::{lint_codes, near, state, valid};
 
 /// A migration of SQL files.
 pub(crate) struct SqlMigration {
@@ -42,8 +43,9 @@ pub(crate) struct Part {
 /// Reads the files that the set's folder holds for one migration.
 ///
 /// The database is the set's only one, or stands in the first line:
-/// `-- databases: conversations`. Lines like `-- depends_on: 0001, 0002` and
-/// `-- description: …` may follow.
+/// `-- databases: conversations`. Lines like `-- depends_on: 0001, 0002`,
+/// `-- description: …`, `-- deletes: messages`, `-- irreversible: why` and
+/// `-- allow: AM102: why` may follow.
 pub(crate) fn found(
     dir: &str,
     stem: &str,
@@ -83,6 +85,7 @@ pub(crate) fn found(
         .map(|text| dependency(&text, number))
         .collect::<Result<_, _>>()?;
     let description = header(&text, "description").join(", ");
+    let options = Options::of(&text, down)?;
     let mut migration = SqlMigration {
         number,
         name: if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() },
@@ -90,10 +93,10 @@ pub(crate) fn found(
         databases: vec![LitStr::new(&database, Span::call_site())],
         depends_on,
         schema_version: None,
-        irreversible: None,
+        irreversible: options.irreversible,
         legacy_checksums: Vec::new(),
-        deletes: Vec::new(),
-        allow: Vec::new(),
+        deletes: options.deletes,
+        allow: options.allow,
         up: vec![Part { database: database.clone(), path, text, span: Span::call_site() }],
         down: Vec::new(),
         checksum: [0; 32],
@@ -116,24 +119,6 @@ fn dependency(text: &str, number: u128) -> Result<(LitStr, u128), String> {
         Some(_) => Err(format!("it can't depend on {text}: a dependency has a smaller version")),
         None => Err(format!("`{text}` is no version")),
     }
-}
-
-/// Returns the values of a line `-- key: a, b` among the first comment lines.
-fn header(text: &str, key: &str) -> Vec<String> {
-    let comments = text.lines().take_while(|line| line.trim_start().starts_with("--"));
-    let lines = comments.filter_map(|line| {
-        line.trim_start()
-            .trim_start_matches('-')
-            .trim()
-            .strip_prefix(key)?
-            .trim_start()
-            .strip_prefix(':')
-    });
-    lines
-        .flat_map(|values| values.split(','))
-        .map(|value| value.trim().to_owned())
-        .filter(|value| !value.is_empty())
-        .collect()
 }
 
 fn read(path: &str) -> Result<String, String> {
@@ -200,6 +185,7 @@ pub(crate) fn declared(input: TokenStream) -> syn::Result<SqlMigration> {
     let mut errors = Vec::new();
     let number = valid::version(&version, &mut errors);
     valid::databases(&declared.databases, &mut errors);
+    lint_codes::allowed(&declared.allow, &mut errors);
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
     }

@@ -7,7 +7,7 @@ use crate::attr::{self, Attribute};
 use crate::meaning::Source;
 use crate::signature::{self, Place, Role};
 use crate::source::SourceFile;
-use crate::{ast, calls, lock, state};
+use crate::{ast, calls, lint_codes, lock, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -174,18 +174,7 @@ fn exclusive(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
             "a transaction is \"atomic\" (the default) or \"manual\"",
         ));
     }
-    for code in &attribute.allow {
-        if !code
-            .value()
-            .split_once(':')
-            .is_some_and(|(code, why)| code.starts_with("AM") && !why.trim().is_empty())
-        {
-            errors.push(syn::Error::new(
-                code.span(),
-                "write the code and the reason: `allow = [\"AM102: why\"]`",
-            ));
-        }
-    }
+    lint_codes::allowed(&attribute.allow, errors);
 }
 
 fn dependencies(

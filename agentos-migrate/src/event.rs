@@ -96,6 +96,10 @@ pub enum Progress<'a> {
         /// The data directory.
         data_dir: &'a Path,
     },
+    /// What follows happens on copies, and nothing of it is kept.
+    RehearsalStarted,
+    /// What follows is real again.
+    RehearsalFinished,
     /// A backup begins.
     BackupStarted,
     /// A backup goes on.

@@ -35,7 +35,7 @@ pub struct MigrationInfo {
     pub legacy_checksums: Cow<'static, [&'static str]>,
     /// Tables of which it deletes rows on purpose.
     pub deletes: Cow<'static, [&'static str]>,
-    /// Lint codes that it declares to be fine.
+    /// Findings of the lint that it declares to be fine, each as `AM102: why`.
     pub allow: Cow<'static, [&'static str]>,
     /// Where it stands in the source.
     pub location: Location,

@@ -49,6 +49,7 @@ mod event;
 mod hash;
 mod history;
 mod info;
+mod lint;
 mod lock_file;
 mod migration;
 mod migrator;
@@ -56,6 +57,7 @@ mod plan;
 mod registry;
 mod report;
 mod schema;
+mod schema_files;
 mod sqlite;
 mod status;
 pub mod testing;
@@ -77,12 +79,14 @@ pub use history::{AppliedMigration, History};
 pub use info::{Downgrade, Location, MigrationInfo, TransactionMode};
 pub use migration::Migration;
 pub use migrator::{
-    BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options, RunFailure,
+    AcceptedDrift, BackupPolicy, Canceller, CommitMode, Finding, Inspection, Migrator, Options,
+    RehearsalPolicy, RunFailure,
 };
 pub use plan::{Direction, Force, Plan, Reason, Step, Target};
 pub use registry::Registry;
 pub use report::{
-    MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, StatementRun,
+    MigrationResult, Recovery, Rehearsal, Report, RowChange, SchemaChange, SpaceUse, StatementRun,
+    Validation,
 };
 pub use rusqlite;
 pub use schema::read::{TableColumn, Visibility};

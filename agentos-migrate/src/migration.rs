@@ -60,6 +60,8 @@ impl Migration {
     /// The checksum covers the version and the name alone, as a closure's
     /// source is not known; give one with [`checksum`](Self::checksum).
     ///
+    /// Where it is called is where findings and errors say that it stands.
+    ///
     /// # Panics
     ///
     /// Panics if `version` is not 4 to 20 digits.
@@ -139,6 +141,15 @@ impl Migration {
     #[must_use]
     pub fn deletes(mut self, tables: &[&'static str]) -> Self {
         self.info.deletes = Cow::Owned(tables.to_vec());
+        self
+    }
+
+    /// Declares findings of the lint that are fine here, each as `AM102: why`.
+    ///
+    /// A code that no rule has, or no reason, makes the set unusable.
+    #[must_use]
+    pub fn allow(mut self, allow: &[&'static str]) -> Self {
+        self.info.allow = Cow::Owned(allow.to_vec());
         self
     }
 

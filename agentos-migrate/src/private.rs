@@ -21,6 +21,8 @@ pub struct SetDeclaration {
     pub backup: &'static [&'static str],
     /// The name of the table that each database's version is recorded in.
     pub schema_version_table: &'static str,
+    /// What the application itself made before the first migration: database, SQL.
+    pub baseline: &'static [(&'static str, &'static str)],
     /// Versions that `dir` was found to hold.
     pub expected: &'static [&'static str],
     /// The text of the lock file; empty if none is declared.
@@ -59,7 +61,7 @@ pub struct Registration {
     pub legacy_checksums: &'static [&'static str],
     /// Tables of which rows are deleted on purpose.
     pub deletes: &'static [&'static str],
-    /// Lint codes that are declared to be fine.
+    /// Findings of the lint that are declared to be fine, each as `AM102: why`.
     pub allow: &'static [&'static str],
     /// The source file.
     pub file: &'static str,

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
-use crate::lock_file;
 use crate::migration::Migration;
 use crate::private::{Registration, SetDeclaration};
 use crate::version::Version;
+use crate::{lint, lock_file};
 
 /// The name of the table in which each database's version is recorded, unless declared otherwise.
 pub(crate) const SCHEMA_VERSION_TABLE: &str = "schema_version";
@@ -24,6 +24,7 @@ struct Set {
     databases: Vec<&'static str>,
     backup: Vec<&'static str>,
     schema_version_table: &'static str,
+    baseline: Vec<(&'static str, &'static str)>,
     migrations: Vec<Migration>,
     problems: Vec<String>,
     digest: u64,
@@ -51,6 +52,7 @@ impl Registry {
         let mut set = Set::sorted(declaration.databases.to_vec(), migrations);
         set.backup = declaration.backup.to_vec();
         set.schema_version_table = declaration.schema_version_table;
+        set.baseline = declaration.baseline.to_vec();
         set.declaration = Some(Declared {
             manifest_dir: declaration.manifest_dir,
             lock_path: declaration.lock_path,
@@ -71,6 +73,7 @@ impl Registry {
     pub fn merged(registries: &[Self]) -> Self {
         let mut databases: Vec<&'static str> = Vec::new();
         let mut backup: Vec<&'static str> = Vec::new();
+        let mut baseline = Vec::new();
         let mut migrations = Vec::new();
         let mut problems = Vec::new();
         for Self(set) in registries {
@@ -78,11 +81,13 @@ impl Registry {
             let new: Vec<_> = new.copied().collect();
             databases.extend(new);
             backup.extend(&set.backup);
+            baseline.extend(&set.baseline);
             migrations.extend(set.migrations.iter().cloned());
             problems.extend(set.problems.iter().cloned());
         }
         let mut set = Set::sorted(databases, migrations);
         set.backup = backup;
+        set.baseline = baseline;
         set.problems.splice(0..0, problems);
         if let Some(Self(first)) = registries.first() {
             set.schema_version_table = first.schema_version_table;
@@ -102,12 +107,28 @@ impl Registry {
         self.changed(|set| set.schema_version_table = name)
     }
 
+    /// Declares what the application itself made of its databases before the first migration.
+    ///
+    /// Each entry is a database and the SQL that makes its tables. A comparison of schemas
+    /// ([`Migrator::verify`](crate::Migrator::verify)) begins there, and so do the directories of
+    /// [`testing`](crate::testing). A run never executes it.
+    ///
+    /// `baseline: "folder"` in `migrations!` is the same, with a file per database.
+    #[must_use]
+    pub fn with_baseline(self, databases: &[(&'static str, &'static str)]) -> Self {
+        self.changed(|set| {
+            set.baseline = databases.to_vec();
+            set.find_unknown_baselines();
+        })
+    }
+
     fn changed(self, change: impl FnOnce(&mut Set)) -> Self {
         let Self(set) = self;
         let mut set = Arc::try_unwrap(set).unwrap_or_else(|shared| Set {
             databases: shared.databases.clone(),
             backup: shared.backup.clone(),
             schema_version_table: shared.schema_version_table,
+            baseline: shared.baseline.clone(),
             migrations: shared.migrations.clone(),
             problems: shared.problems.clone(),
             digest: shared.digest,
@@ -142,6 +163,11 @@ impl Registry {
     /// Returns the name of the table in which each database's version is recorded.
     pub fn schema_version_table(&self) -> &'static str {
         self.0.schema_version_table
+    }
+
+    /// Returns what the application itself made before the first migration: database, SQL.
+    pub fn baseline(&self) -> &[(&'static str, &'static str)] {
+        &self.0.baseline
     }
 
     /// Returns the digest of the whole set: what an up-to-date history amounts to.
@@ -182,6 +208,7 @@ impl Set {
             databases,
             backup: Vec::new(),
             schema_version_table: SCHEMA_VERSION_TABLE,
+            baseline: Vec::new(),
             migrations,
             problems: Vec::new(),
             digest,
@@ -230,12 +257,24 @@ impl Set {
                 ));
             }
         }
+        for problem in info.allow.iter().filter_map(|text| lint::allow_problem(text)) {
+            problems
+                .push(format!("{} `{}`: {problem} ({})", info.version, info.name, info.location));
+        }
         for database in info.databases.iter().filter(|name| !self.databases.contains(name)) {
             problems.push(format!(
                 "{} `{}` names the database {database}, which the set does not declare ({})",
                 info.version, info.name, info.location
             ));
         }
+    }
+
+    fn find_unknown_baselines(&mut self) {
+        let unknown = self.baseline.iter().filter(|(name, _)| !self.databases.contains(name));
+        let problem = |(name, _): &(&str, &str)| {
+            format!("the baseline names the database {name}, which the set does not declare")
+        };
+        self.problems.extend(unknown.map(problem));
     }
 
     fn find_missing(&mut self, declaration: &SetDeclaration) {

@@ -15,6 +15,9 @@ pub struct Report {
     pub backup_id: Option<String>,
     /// Whether nothing was kept on purpose.
     pub dry_run: bool,
+    /// What the rehearsal before the run saw, if one was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rehearsed: Vec<MigrationResult>,
     /// How many results are committed.
     #[serde(skip)]
     pub(crate) committed: usize,
@@ -54,6 +57,47 @@ pub struct Rehearsal {
     pub row_changes: Vec<RowChange>,
     /// The difference of each database's schema, as unified text.
     pub schema_changes: Vec<SchemaChange>,
+    /// What its validation said.
+    pub validation: Validation,
+    /// The space that it takes, where it takes any.
+    pub space: Vec<SpaceUse>,
+}
+
+/// What a migration's validation said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Validation {
+    /// It has none, or was reverted, which is not validated.
+    #[default]
+    Absent,
+    /// It said yes.
+    Passed,
+    /// It said no, or failed.
+    Failed,
+    /// The migration failed before it.
+    NotReached,
+}
+
+/// The space that a migration takes for one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpaceUse {
+    /// The database.
+    pub database: String,
+    /// The size of its file before, in bytes.
+    pub before_bytes: u64,
+    /// The size of its file after.
+    pub after_bytes: u64,
+    /// The size of its rollback journal at the end of the migration: what has to be free for the
+    /// time of the transaction, together with what the file grows.
+    pub journal_bytes: u64,
+}
+
+impl SpaceUse {
+    /// Returns what has to be free, in bytes: the growth and the journal.
+    pub fn needed_bytes(&self) -> u64 {
+        self.after_bytes.saturating_sub(self.before_bytes) + self.journal_bytes
+    }
 }
 
 /// One statement that ran.
@@ -68,6 +112,9 @@ pub struct StatementRun {
     /// How long it took.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
+    /// Whether `rebuild_table` wrote it.
+    #[serde(skip)]
+    pub(crate) by_rebuild: bool,
 }
 
 /// A table whose number of rows changed; nothing stands for a table that is not there.
@@ -101,6 +148,8 @@ pub struct Recovery {
     pub returned_to_wal: Vec<String>,
     /// Versions that the history had and a database did not: `upgrade` runs them again.
     pub to_run_again: Vec<String>,
+    /// Versions that all their databases recorded and the history did not have: they count as applied.
+    pub taken_into_history: Vec<String>,
     /// Databases from which doubled version rows were removed.
     pub deduplicated: Vec<String>,
 }
@@ -120,6 +169,19 @@ impl MigrationResult {
 }
 
 impl Report {
+    /// Returns what has to be free on the disk for a run like this rehearsal, in bytes: what all files
+    /// grow, and the largest journals of one migration. A backup comes on top.
+    pub fn needed_bytes(&self) -> u64 {
+        let spaces = || {
+            let rehearsals = self.results.iter().filter_map(|result| result.rehearsal.as_ref());
+            rehearsals.map(|rehearsal| rehearsal.space.as_slice())
+        };
+        let grown = |space: &SpaceUse| space.after_bytes.saturating_sub(space.before_bytes);
+        let journals =
+            spaces().map(|space| space.iter().map(|one| one.journal_bytes).sum::<u64>()).max();
+        spaces().flatten().map(grown).sum::<u64>() + journals.unwrap_or_default()
+    }
+
     /// Notes that the next `count` results are committed.
     pub(crate) fn committed(&mut self, count: usize) {
         self.committed += count;

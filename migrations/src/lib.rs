@@ -4,13 +4,23 @@ agentos_migrate::migrations! {
     databases: [conversations, context, rules, audit, intent_log],
     lock: "migrations.lock",
     dir: "src/versions",
+    baseline: "src/baseline",
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
+    fn the_schema_files_are_current() -> Result<(), agentos_migrate::Error> {
+        agentos_migrate::testing::schema_files(&super::registry(), "schema")
+    }
+
+    #[test]
     fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
-        // The baseline's tables are the application's; its downgrade leaves them.
-        agentos_migrate::testing::check_keeping(&super::registry(), &["0001"])
+        agentos_migrate::testing::check(&super::registry())
+    }
+
+    #[test]
+    fn the_lint_finds_nothing() -> Result<(), agentos_migrate::Error> {
+        agentos_migrate::testing::lint(&super::registry())?.check()
     }
 }

@@ -82,6 +82,7 @@ fn json_is_one_document_with_the_keys_of_the_contract() {
         &["schema"],
         &["recover"],
         &["lock", "--check"],
+        &["lint"],
     ] {
         let said = run(path, &[arguments, &["--json"]].concat());
         assert_eq!((said.code, said.json().is_object()), (0, true), "{arguments:?}");
@@ -106,10 +107,11 @@ fn every_exit_status_means_what_help_says() {
     let newer = run(path, &["upgrade"]);
     assert_eq!(newer.code, 4);
     assert!(newer.err.contains("0099 `future`") && newer.err.contains("hint: "), "{}", newer.err);
-    directory.sql("migrations", "DELETE FROM migration_history WHERE version IN ('0099', '0003')");
+    directory.sql("migrations", "DELETE FROM migration_history WHERE version = '0099'");
     let holder = rusqlite::Connection::open(directory.file("conversations.db")).expect("opens");
     holder.execute_batch("BEGIN IMMEDIATE").expect("locks");
-    assert_eq!(run(path, &["upgrade", "--no-backup", "--wait", "50ms"]).code, 5);
+    let back = ["downgrade", "--target", "0002", "--no-backup", "--wait", "50ms"];
+    assert_eq!(run(path, &back).code, 5);
     drop(holder);
     let collision = agentos::directory("agentos-v0-collision");
     assert_eq!(run(collision.path(), &["upgrade"]).code, 6);
@@ -157,6 +159,7 @@ fn questions_change_no_byte_and_make_no_file() {
         &["upgrade", "--dry-run"],
         &["prune", "--dry-run"],
         &["lock", "--check"],
+        &["lint"],
     ] {
         assert_eq!(run(directory.path(), arguments).code, 0, "{arguments:?}");
         assert_eq!(directory.contents(), before, "{arguments:?}");

@@ -99,3 +99,41 @@ fn each_migration_is_checked_against_the_state_before_it() {
     assert_eq!(error.kind(), ErrorKind::ForeignKey);
     assert_eq!(error.state(), Some("0001 is applied and kept, nothing else was changed"));
 }
+
+#[test]
+fn rows_that_disappear_through_a_trigger_are_found_on_the_connection_itself_too() {
+    let delete = || {
+        Migration::new("0001", &["chat"], |ctx| {
+            ctx.connection("chat")?.execute("DELETE FROM parent WHERE id = 2", [])?;
+            ctx.execute("chat", "CREATE TABLE more(x)", [])?;
+            Ok(())
+        })
+    };
+    let directory = with_trigger();
+    let error = migrator(&directory, vec![delete()]).upgrade(&Target::Latest).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::RowsLost, "{error}");
+    assert!(error.to_string().contains("2 row(s) of table child in chat"), "{error}");
+    assert_eq!(directory.ask("chat", "SELECT count(*) FROM child"), "3");
+    let declared = migrator(&directory, vec![delete().deletes(&["Child"])]);
+    declared.upgrade(&Target::Latest).expect("upgrades");
+    assert_eq!(directory.ask("chat", "SELECT count(*) FROM child"), "1");
+}
+
+#[test]
+fn a_table_that_is_renamed_away_takes_no_empty_child_with_it() {
+    let directory = family();
+    directory.sql("chat", "DELETE FROM child");
+    let away = "ALTER TABLE parent RENAME TO parent_old;
+        CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+        INSERT INTO parent SELECT * FROM parent_old; DROP TABLE parent_old;";
+    let error = migrator(&directory, vec![sql("0001", "chat", away, "")])
+        .upgrade(&Target::Latest)
+        .expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::ForeignKey);
+    assert_eq!(
+        error.details()[0],
+        "table child: (parent) refers to parent_old, which is not there"
+    );
+    assert!(error.hint().expect("a hint").contains("rebuild_table"));
+    directory.sql("chat", "PRAGMA foreign_keys = ON; INSERT INTO child VALUES (9, 1)");
+}

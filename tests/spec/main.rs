@@ -3,16 +3,22 @@
 mod support;
 
 mod agentos;
+mod agreement;
 mod backups;
 mod command_line;
+mod drift;
 mod failures;
 mod foreign_keys;
 mod history;
+mod lint;
+mod lint_losses;
+mod lint_rules;
 mod manual;
 mod processes;
 mod rebuild;
 mod rehearsal;
 mod running;
+mod schema_files;
 mod structure;
 mod testing;
 mod write_ahead_logs;

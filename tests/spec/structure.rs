@@ -56,7 +56,7 @@ fn none_names(modules: &[&str], forbidden: &[&str]) {
 #[test]
 fn decisions_know_no_database_no_file_and_no_clock() {
     none_names(
-        &["plan", "status.rs", "history.rs", "version.rs", "checksum.rs", "info.rs"],
+        &["plan", "lint", "status.rs", "history.rs", "version.rs", "checksum.rs", "info.rs"],
         &["rusqlite", "std::fs", "Utc::now", "SystemTime", "Instant", "crate::sqlite"],
     );
 }
@@ -74,8 +74,18 @@ fn what_speaks_to_sqlite_knows_no_migrator_and_no_command_line() {
 #[test]
 fn the_library_neither_prints_nor_exits() {
     let mut modules = vec!["backup", "context", "migrator", "plan", "schema", "sqlite", "testing"];
-    modules.extend(["registry.rs", "status.rs", "history.rs", "lock_file.rs"]);
+    modules.push("lint");
+    modules.extend(["registry.rs", "status.rs", "history.rs", "lock_file.rs", "schema_files.rs"]);
     none_names(&modules, &["println!", "eprintln!", "process::exit"]);
+}
+
+/// But for the test helper that writes schema files when it is told to.
+#[test]
+fn only_the_command_line_reads_the_environment() {
+    let mut modules = vec!["context", "migrator", "plan", "schema", "sqlite"];
+    modules.extend(["registry.rs", "status.rs", "history.rs", "lock_file.rs", "schema_files.rs"]);
+    modules.extend(["testing/mod.rs", "testing/check.rs", "testing/lint", "testing/rows"]);
+    none_names(&modules, &["env::var", "env::args", "home_dir"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ Exit status:
    0  done, or clean
    1  failed, and everything that had begun was rolled back
    2  something is pending or would change (--check)
-   3  a checksum, a schema, a database or a backup is not what it should be
+   3  a checksum, a schema, a database, a backup or a migration (lint) is not what it should be
    4  the data is newer than this program
    5  a file or the data directory is in use
    6  a person has to decide
@@ -67,7 +67,7 @@ pub(super) enum Command {
     Graph(Graph),
     /// Show everything that ever happened to the data directory
     History,
-    /// Record the checksum of a modified migration without running it
+    /// Record that a modified migration, or a schema that drifted, is meant; runs nothing
     Accept(Accept),
     /// Finish what an interrupted run left, and mend the history
     Recover,
@@ -81,10 +81,12 @@ pub(super) enum Command {
     Restore(Restore),
     /// Remove old backups
     Prune(Prune),
-    /// Print or write the databases' schemas as normalised SQL
+    /// Print the databases' schemas as normalised SQL, or keep schema files of this program's migrations
     Schema(Schema),
     /// Write the file of a new migration
     New(New),
+    /// Run every migration on made-up rows and say what is wrong with it; the data is not touched
+    Lint(Lint),
     /// Record new migrations in the lock file
     Lock(Lock),
     /// Print a completion script for a shell
@@ -114,10 +116,14 @@ pub(super) struct Graph {
 
 /// How a run is done.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Running {
     /// Run it on copies and keep nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Run it on copies first, and go on only if that passed
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) rehearse: bool,
     /// Make no backup first
     #[arg(long)]
     pub(super) no_backup: bool,
@@ -153,8 +159,11 @@ pub(super) struct Downgrade {
 #[derive(Debug, Args)]
 pub(super) struct Accept {
     /// The modified migration
-    #[arg(value_name = "VERSION")]
-    pub(super) version: String,
+    #[arg(value_name = "VERSION", required_unless_present = "drift")]
+    pub(super) version: Option<String>,
+    /// What `verify` calls drift now, in all databases; a later change of it is drift again
+    #[arg(long, conflicts_with = "version")]
+    pub(super) drift: bool,
 }
 
 #[derive(Debug, Args)]
@@ -239,11 +248,11 @@ pub(super) struct Schema {
     /// What this program's migrations make up to this version, instead of what is there
     #[arg(long, value_name = "VERSION")]
     pub(super) at: Option<String>,
-    /// Write one file per database into this folder
-    #[arg(long, value_name = "PATH")]
+    /// Write what this program's migrations make, a file per database, into this folder [default: schema]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema")]
     pub(super) write: Option<PathBuf>,
-    /// Exit with 2 unless the files in this folder are current
-    #[arg(long, value_name = "PATH", conflicts_with = "write")]
+    /// Exit with 2 unless the files in this folder [default: schema] are what this program's migrations make
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema", conflicts_with = "write")]
     pub(super) check: Option<PathBuf>,
 }
 
@@ -255,6 +264,36 @@ pub(super) struct New {
     /// The database [default: the first of the set]
     #[arg(long, value_name = "NAME")]
     pub(super) database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Only these [default: all]
+    #[arg(value_name = "VERSION")]
+    pub(super) versions: Vec<String>,
+    /// Only those above this version
+    #[arg(long, value_name = "VERSION")]
+    pub(super) since: Option<String>,
+    /// Only those that the lock file does not hold
+    #[arg(long)]
+    pub(super) unreleased: bool,
+    /// How to write what was found; `github` annotates pull requests
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: LintFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LintFormat {
+    Text,
+    Github,
+    Json,
+}
+
+impl Command {
+    /// Returns whether the command itself asks for what `--json` asks for.
+    pub(super) fn asks_for_json(&self) -> bool {
+        matches!(self, Self::Lint(lint) if lint.format == LintFormat::Json)
+    }
 }
 
 #[derive(Debug, Args)]

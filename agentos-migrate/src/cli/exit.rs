@@ -14,7 +14,7 @@ pub(super) enum Exit {
     Failed = 1,
     /// Something is pending or would change (`--check`).
     Pending = 2,
-    /// A checksum, a schema, a database or a backup is not what it should be.
+    /// A checksum, a schema, a database, a backup or a migration is not what it should be.
     Integrity = 3,
     /// The data is newer than this program.
     Newer = 4,

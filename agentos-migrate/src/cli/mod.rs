@@ -12,6 +12,7 @@ mod downgrade;
 mod exit;
 mod graph;
 mod history;
+mod lint;
 mod list_backups;
 mod lock;
 mod new;
@@ -124,7 +125,8 @@ impl App {
             .mut_arg("data_dir", |argument| argument.env(self.variable))
     }
 
-    fn dispatch(&self, arguments: Arguments) -> ExitCode {
+    fn dispatch(&self, mut arguments: Arguments) -> ExitCode {
+        arguments.global.json |= arguments.command.asks_for_json();
         let ui = Ui::new(&arguments.global, self.name);
         let outcome =
             Settings::resolve(self, &arguments.global).and_then(|settings| {
@@ -146,6 +148,7 @@ impl App {
                     Command::Prune(arguments) => prune::run(&settings, &ui, &arguments),
                     Command::Schema(arguments) => schema::run(&settings, &ui, &arguments),
                     Command::New(arguments) => new::run(&settings, &ui, &arguments),
+                    Command::Lint(arguments) => lint::run(&settings, &ui, &arguments),
                     Command::Lock(arguments) => lock::run(&settings, &ui, &arguments),
                     Command::Completions(arguments) => {
                         Ok(completions::run(&ui, self.command(), &arguments))

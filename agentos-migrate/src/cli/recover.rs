@@ -19,6 +19,9 @@ pub(super) fn run(settings: &Settings, ui: &Ui) -> Result<Exit, Error> {
     for database in &recovery.deduplicated {
         let _ = writeln!(text, "removed doubled version rows from {database}");
     }
+    for version in &recovery.taken_into_history {
+        let _ = writeln!(text, "took {version} into the history, as its databases record it");
+    }
     for version in &recovery.to_run_again {
         let _ = writeln!(
             text,

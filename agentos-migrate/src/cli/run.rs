@@ -1,17 +1,18 @@
 //! What `upgrade` and `downgrade` share: telling how it goes, and how it went.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
 use super::exit::{Exit, code_of};
 use super::settings::Settings;
-use super::ui::{BAD, DIM, GOOD, Ui};
+use super::ui::{BAD, DIM, GOOD, Ui, diff_text};
 use crate::error::{Error, ErrorKind};
 use crate::event::Progress;
 use crate::migrator::{Migrator, Options, RunFailure};
 use crate::plan::Direction;
-use crate::report::{MigrationResult, Rehearsal, Report};
+use crate::report::{MigrationResult, Rehearsal, Report, Validation};
 
 /// Makes a migrator that talks while it works and stops at Ctrl-C.
 pub(super) fn migrator(settings: &Settings, ui: &Ui, options: Options) -> Result<Migrator, Error> {
@@ -21,7 +22,15 @@ pub(super) fn migrator(settings: &Settings, ui: &Ui, options: Options) -> Result
     if progress {
         bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
     }
+    let on_copies = AtomicBool::new(false);
     let options = options.observer(move |event| {
+        match event {
+            Progress::RehearsalStarted => on_copies.store(true, Ordering::Relaxed),
+            Progress::RehearsalFinished => on_copies.store(false, Ordering::Relaxed),
+            // What happens on copies is the answer, or a check before the run: no news.
+            Progress::MigrationFinished { .. } if on_copies.load(Ordering::Relaxed) => return,
+            _ => {}
+        }
         if !json {
             tell(event, verbose, &bar);
         }
@@ -34,9 +43,9 @@ pub(super) fn migrator(settings: &Settings, ui: &Ui, options: Options) -> Result
 /// The first Ctrl-C rolls back; the second ends the program where it stands, which loses nothing either.
 fn stop_at_signal(migrator: &Migrator) -> Result<(), Error> {
     let canceller = migrator.canceller();
-    let asked = std::sync::atomic::AtomicBool::new(false);
+    let asked = AtomicBool::new(false);
     let handler = move || {
-        if asked.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) {
             #[expect(
                 clippy::exit,
                 reason = "the user insists; a crash is what the engine is made for"
@@ -55,6 +64,7 @@ fn stop_at_signal(migrator: &Migrator) -> Result<(), Error> {
 fn tell(event: &Progress<'_>, verbose: u8, bar: &indicatif::ProgressBar) {
     let line = match event {
         Progress::Locked { data_dir } if verbose > 0 => format!("locked    {}", data_dir.display()),
+        Progress::RehearsalStarted => "rehearsal on copies of the databases".to_owned(),
         Progress::BackupBytes { done, total } | Progress::Step { done, total } => {
             bar.set_length(*total);
             bar.set_position(*done);
@@ -93,6 +103,7 @@ pub(super) fn finish(settings: &Settings, ui: &Ui, outcome: Result<Report, RunFa
         }
         Err(RunFailure { error, report }) => {
             let document = serde_json::to_value(&report).unwrap_or(Value::Null);
+            ui.answer_text(&rehearsals(settings, &report.results));
             ui.error(&error, Some(document));
             code_of(error.kind())
         }
@@ -103,12 +114,9 @@ fn text(settings: &Settings, report: &Report) -> String {
     let count =
         |direction| report.results.iter().filter(|result| result.direction == direction).count();
     let (applied, reverted) = (count(Direction::Upgrade), count(Direction::Downgrade));
-    let mut text = String::new();
-    for result in &report.results {
-        if let Some(rehearsal) = &result.rehearsal {
-            let _ = writeln!(text, "{}", result_line(result));
-            rehearsed(&mut text, rehearsal, settings.verbose);
-        }
+    let mut text = rehearsals(settings, &report.results);
+    if settings.verbose > 0 {
+        text.push_str(&rehearsals(settings, &report.rehearsed));
     }
     let done = match (applied, reverted) {
         (0, 0) => "nothing to do".to_owned(),
@@ -116,8 +124,28 @@ fn text(settings: &Settings, report: &Report) -> String {
         (0, reverted) => format!("{reverted} reverted"),
         (applied, reverted) => format!("{applied} applied, {reverted} reverted"),
     };
-    let kept = if report.dry_run { " on copies; nothing was kept" } else { "" };
+    let kept = match (report.dry_run, report.rehearsed.is_empty()) {
+        (true, _) if report.results.is_empty() => String::new(),
+        (true, _) => format!(
+            " on copies; nothing was kept\na run needs {} of free space, and a backup",
+            indicatif::HumanBytes(report.needed_bytes())
+        ),
+        (false, true) => String::new(),
+        (false, false) => ", as rehearsed".to_owned(),
+    };
     let _ = writeln!(text, "{done}{kept}");
+    text
+}
+
+/// Tells what a rehearsal saw of each migration.
+fn rehearsals(settings: &Settings, results: &[MigrationResult]) -> String {
+    let mut text = String::new();
+    for result in results {
+        if let Some(rehearsal) = &result.rehearsal {
+            let _ = writeln!(text, "{}", result_line(result));
+            rehearsed(&mut text, rehearsal, settings.verbose);
+        }
+    }
     text
 }
 
@@ -149,13 +177,24 @@ fn rehearsed(text: &mut String, rehearsal: &Rehearsal, verbose: u8) {
     }
     for change in &rehearsal.schema_changes {
         let _ = writeln!(text, "  schema of {}:", change.database);
-        for line in change.diff.lines() {
-            let style = match line.chars().next() {
-                Some('+') => GOOD,
-                Some('-') => BAD,
-                _ => DIM,
-            };
-            let _ = writeln!(text, "    {style}{line}{style:#}");
-        }
+        text.push_str(&diff_text(&change.diff, "    "));
+    }
+    let said = match rehearsal.validation {
+        Validation::Passed => format!("{GOOD}passed{GOOD:#}"),
+        Validation::Failed => format!("{BAD}failed{BAD:#}"),
+        Validation::NotReached => "not reached".to_owned(),
+        Validation::Absent => "none".to_owned(),
+    };
+    let _ = writeln!(text, "  validation: {said}");
+    for space in &rehearsal.space {
+        let bytes = indicatif::HumanBytes;
+        let _ = writeln!(
+            text,
+            "  space of {}: {} -> {}, with a journal of {}",
+            space.database,
+            bytes(space.before_bytes),
+            bytes(space.after_bytes),
+            bytes(space.journal_bytes)
+        );
     }
 }

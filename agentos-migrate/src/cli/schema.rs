@@ -1,58 +1,68 @@
-//! `schema`: prints or writes the databases' schemas as normalised SQL.
+//! `schema`: prints the databases' schemas as normalised SQL, and keeps the schema files.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::args;
 use super::exit::Exit;
-use super::settings::{Settings, version};
-use super::ui::Ui;
-use crate::error::{Error, ErrorKind};
+use super::settings::{Settings, target};
+use super::ui::{DIM, GOOD, Ui, diff_text};
+use crate::error::Error;
+use crate::schema_files;
+
+type Schemas = Vec<(String, String)>;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Schema) -> Result<Exit, Error> {
-    let at = arguments.at.as_deref().map(version).transpose()?;
-    let schemas = settings.migrator().schema(at.as_ref())?;
-    if let Some(directory) = &arguments.check {
-        let differing: Vec<&str> = schemas
-            .iter()
-            .filter(|(name, sql)| stored(directory, name) != Some(sql.clone()))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let text = if differing.is_empty() {
-            "the schema files are current\n".to_owned()
-        } else {
-            format!("not current: {}\n", differing.join(", "))
-        };
-        ui.answer(&text, &json!({ "differing": differing }));
-        return Ok(if differing.is_empty() { Exit::Done } else { Exit::Pending });
+    let migrator = settings.migrator();
+    let compiled = || migrator.compiled_schema(&target(arguments.at.as_deref())?);
+    match (&arguments.check, &arguments.write, &arguments.at) {
+        (Some(folder), ..) => check(ui, folder, &compiled()?),
+        (None, Some(folder), _) => write(ui, folder, &compiled()?),
+        (None, None, Some(_)) => Ok(print(ui, compiled()?)),
+        (None, None, None) => Ok(print(ui, migrator.schema()?)),
     }
-    if let Some(directory) = &arguments.write {
-        write(directory, &schemas)?;
-    }
+}
+
+fn print(ui: &Ui, schemas: Schemas) -> Exit {
     let mut text = String::new();
     for (database, sql) in &schemas {
-        let _ = writeln!(text, "-- {database}\n{sql}");
+        let _ = writeln!(text, "{DIM}-- {database}{DIM:#}\n{sql}");
     }
-    let document: serde_json::Map<String, serde_json::Value> =
-        schemas.into_iter().map(|(name, sql)| (name, sql.into())).collect();
+    let document: Map<String, Value> =
+        schemas.into_iter().map(|(database, sql)| (database, sql.into())).collect();
     ui.answer(&text, &json!({ "schemas": document }));
+    Exit::Done
+}
+
+fn write(ui: &Ui, folder: &Path, schemas: &Schemas) -> Result<Exit, Error> {
+    let written = schema_files::write(folder, schemas)?;
+    let lines = written.iter().map(|file| format!("written   {}\n", folder.join(file).display()));
+    let text = if written.is_empty() {
+        "the schema files are current\n".to_owned()
+    } else {
+        lines.collect()
+    };
+    ui.answer(&text, &json!({ "folder": folder, "written": written }));
     Ok(Exit::Done)
 }
 
-fn stored(directory: &Path, database: &str) -> Option<String> {
-    std::fs::read_to_string(directory.join(format!("{database}.sql"))).ok()
-}
-
-fn write(directory: &Path, schemas: &[(String, String)]) -> Result<(), Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("cannot write into {}: {error}", directory.display()))
-            .caused_by(error)
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    schemas
-        .iter()
-        .try_for_each(|(name, sql)| std::fs::write(directory.join(format!("{name}.sql")), sql))
-        .map_err(failed)
+fn check(ui: &Ui, folder: &Path, schemas: &Schemas) -> Result<Exit, Error> {
+    let stale = schema_files::stale(folder, schemas)?;
+    let mut text = String::new();
+    for one in &stale {
+        let _ = writeln!(text, "not current  {}", folder.join(&one.file).display());
+        text.push_str(&diff_text(&one.diff, "    "));
+    }
+    if stale.is_empty() {
+        let _ = writeln!(text, "{GOOD}the schema files are current{GOOD:#}");
+    } else {
+        let command = format!("{} schema --write {}", ui.name, folder.display());
+        let _ = writeln!(text, "\nhint: if the change is meant, write them: `{command}`");
+    }
+    let files: Vec<Value> =
+        stale.iter().map(|one| json!({ "file": one.file, "diff": one.diff })).collect();
+    ui.answer(&text, &json!({ "folder": folder, "not_current": files }));
+    Ok(if stale.is_empty() { Exit::Done } else { Exit::Pending })
 }

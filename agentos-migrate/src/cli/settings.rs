@@ -6,7 +6,7 @@ use super::args::{Global, Running};
 use super::{App, usage};
 use crate::backup::BackupManager;
 use crate::error::Error;
-use crate::migrator::{BackupPolicy, Migrator, Options};
+use crate::migrator::{BackupPolicy, Migrator, Options, RehearsalPolicy};
 use crate::plan::{Force, Target};
 use crate::sqlite::failure::io_on_file;
 use crate::version::Version;
@@ -77,7 +77,9 @@ impl Settings {
             (false, false) => BackupPolicy::Required,
         };
         let force = if running.force { Force::Yes } else { Force::No };
-        self.options().wait(running.wait).backup(backup).force(force)
+        let rehearsal =
+            if running.rehearse { RehearsalPolicy::Required } else { RehearsalPolicy::Skip };
+        self.options().wait(running.wait).backup(backup).force(force).rehearsal(rehearsal)
     }
 }
 

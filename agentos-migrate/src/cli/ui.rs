@@ -59,6 +59,13 @@ impl Ui {
         }
     }
 
+    /// Writes a part of the answer for people; the one document holds it anyway.
+    pub(super) fn answer_text(&self, text: &str) {
+        if !self.json {
+            print(text);
+        }
+    }
+
     /// Shows a bar while a backup is made or restored.
     pub(super) fn follow(&self, manager: BackupManager) -> BackupManager {
         if !self.shows_progress() {
@@ -162,6 +169,20 @@ fn talk(text: &str) {
 /// Says one line.
 pub(super) fn talk_line(line: &str) {
     talk(&format!("{line}\n"));
+}
+
+/// Colours the lines of a unified difference.
+pub(super) fn diff_text(diff: &str, indent: &str) -> String {
+    let mut text = String::new();
+    for line in diff.lines() {
+        let style = match line.chars().next() {
+            Some('+') => GOOD,
+            Some('-') => BAD,
+            _ => DIM,
+        };
+        text.push_str(&format!("{indent}{style}{line}{style:#}\n"));
+    }
+    text
 }
 
 /// Lays rows out in columns, two spaces apart; the last column is not padded.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::args;
 use super::exit::Exit;
 use super::settings::Settings;
-use super::ui::{BAD, BOLD, DIM, GOOD, Ui};
+use super::ui::{BAD, BOLD, DIM, GOOD, Ui, diff_text};
 use crate::error::Error;
 use crate::migrator::Inspection;
 
@@ -25,18 +25,24 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Verify) -> Res
 
 fn text(inspection: &Inspection) -> String {
     let mut text = String::new();
-    for finding in &inspection.findings {
+    let mut findings = inspection.findings.iter().peekable();
+    while let Some(finding) = findings.next() {
         let _ = writeln!(text, "{BAD}{:12}{BAD:#} {}", finding.code, finding.message);
-        for line in finding.diff.iter().flat_map(|diff| diff.lines()) {
-            let _ = writeln!(text, "    {line}");
+        if let Some(diff) = &finding.diff {
+            text.push_str(&diff_text(diff, "    "));
         }
-        let _ = writeln!(text, "    {BOLD}hint{BOLD:#}: {}", finding.hint);
+        // Said once for findings that follow each other.
+        if findings.peek().is_none_or(|next| next.hint != finding.hint) {
+            let _ = writeln!(text, "    {BOLD}hint{BOLD:#}: {}", finding.hint);
+        }
     }
     for note in &inspection.notes {
         let _ = writeln!(text, "{DIM}note{DIM:#}         {note}");
     }
     let count = inspection.findings.len();
-    let _ = if count == 0 {
+    let _ = if count == 0 && !inspection.schema_compared {
+        writeln!(text, "nothing wrong was found in what could be looked at")
+    } else if count == 0 {
         writeln!(text, "{GOOD}all is as it should be{GOOD:#}")
     } else {
         writeln!(text, "\n{count} finding(s)")

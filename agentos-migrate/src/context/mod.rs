@@ -5,6 +5,7 @@
 //! migration does not name can't be reached. Nothing here commits; that is
 //! the engine's, or [`ManualContext`]'s.
 
+mod counted;
 mod inspect;
 mod manual;
 mod statement;
@@ -15,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Params, Row};
 
+use self::counted::Counted;
 pub use self::manual::ManualContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;
@@ -46,6 +48,7 @@ pub struct MigrationContext {
     records: Cell<bool>,
     statements: RefCell<Vec<StatementRun>>,
     notes: RefCell<Vec<String>>,
+    counted: RefCell<Counted>,
 }
 
 /// What holds for a whole run.
@@ -69,6 +72,7 @@ impl MigrationContext {
             records: Cell::new(false),
             statements: RefCell::default(),
             notes: RefCell::default(),
+            counted: RefCell::default(),
         }
     }
 
@@ -226,6 +230,9 @@ impl MigrationContext {
     /// Every index, trigger, view and foreign key that concerns the table
     /// stays; what would be lost is refused, and the table left as it was.
     ///
+    /// The changes mean what they mean in [`RebuildApi::V1`], for ever: another meaning is another
+    /// method, so that a migration that was released does what it did.
+    ///
     /// # Errors
     ///
     /// A change that has no meaning for this table, rows that the new
@@ -263,15 +270,6 @@ impl MigrationContext {
             self.note(text);
         }
         Ok(report)
-    }
-
-    /// Returns the connection itself, for code that wants one. The same guard holds.
-    ///
-    /// # Errors
-    ///
-    /// A database that the migration does not name.
-    pub fn connection(&self, database: &str) -> Result<&Connection> {
-        Ok(&self.member(database)?.connection)
     }
 
     /// Runs `work` in a savepoint of one database: if it fails, that database is as before it.
@@ -363,6 +361,7 @@ impl MigrationContext {
         self.deletes = deletes.iter().map(|table| (*table).to_owned()).collect();
         self.statements.borrow_mut().clear();
         self.notes.borrow_mut().clear();
+        self.counted.borrow_mut().clear();
     }
 
     /// Starts to keep the statements that run, for a rehearsal.

@@ -82,6 +82,7 @@ impl MigrationContext {
                 sql: text(statement),
                 rows: changed,
                 elapsed,
+                by_rebuild: false,
             });
         }
         Ok(changed)
@@ -101,7 +102,8 @@ impl MigrationContext {
                 (0, Duration::ZERO)
             };
             let database = member.database.clone();
-            statements.push(StatementRun { database, sql: sql.clone(), rows, elapsed });
+            let sql = sql.clone();
+            statements.push(StatementRun { database, sql, rows, elapsed, by_rebuild: true });
         }
     }
 
@@ -127,7 +129,7 @@ struct AtRisk {
 }
 
 /// Returns the number of rows, or nothing if the table is gone.
-fn count(member: &Member, table: &str) -> Result<Option<i64>, Error> {
+pub(super) fn count(member: &Member, table: &str) -> Result<Option<i64>, Error> {
     let _engine = member.guard.enter(Role::Engine);
     let sql = format!("SELECT count(*) FROM {}", quote_name(table));
     match member.connection.query_row(&sql, [], |row| row.get(0)) {
@@ -146,19 +148,21 @@ fn refuse_lost_rows(member: &Member, sql: &str, at_risk: &[AtRisk]) -> Result<()
     for AtRisk { table, trigger, rows } in at_risk {
         let (Some(before), Some(after)) = (rows, count(member, table)?) else { continue };
         if after < *before {
-            let lost = before - after;
-            return Err(Error::new(
-                ErrorKind::RowsLost,
-                format!(
-                    "{lost} row(s) of table {table} in {} disappeared through trigger {trigger}",
-                    member.database
-                ),
-            )
-            .detail(format!("statement: {}", one_line(sql)))
-            .with_hint(format!("if that is meant, declare it: `deletes = [\"{table}\"]`")));
+            let error = lost_rows(member, table, trigger, before - after);
+            return Err(error.detail(format!("statement: {}", one_line(sql))));
         }
     }
     Ok(())
+}
+
+/// Says which rows are gone, and how they may be.
+pub(super) fn lost_rows(member: &Member, table: &str, trigger: &str, lost: i64) -> Error {
+    let text = format!(
+        "{lost} row(s) of table {table} in {} disappeared through trigger {trigger}",
+        member.database
+    );
+    Error::new(ErrorKind::RowsLost, text)
+        .with_hint(format!("if that is meant, declare it: `deletes = [\"{table}\"]`"))
 }
 
 /// Says that SQLite rolled the member back by itself.

@@ -1,11 +1,12 @@
 //! Mending a history that does not agree with its databases.
 //!
 //! What an older tool left: a migration that the history has and a database
-//! does not record, and version rows written twice. Nothing is run here: a
-//! migration that a database lacks is marked as failed, so that `upgrade`
-//! runs it again, with a backup before it.
+//! does not record, and version rows written twice. What the loss of
+//! migrations.db leaves: databases that record what no history tells of.
+//! Nothing is run here: a migration that a database lacks is marked as failed,
+//! so that `upgrade` runs it again, with a backup before it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Migrator;
@@ -16,17 +17,27 @@ use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
 use crate::report::Recovery;
 use crate::sqlite::failure::on_file;
+use crate::sqlite::schema_version::Record;
 use crate::sqlite::session::{Opening, Session};
 use crate::sqlite::vfs::CommitError;
 use crate::sqlite::{history_table, reading, schema_version};
+use crate::version::Version;
+
+/// Why a row is marked to run again.
+const UNRECORDED: &str = "a database does not record it";
+
+/// Why a row is there that no run wrote.
+const UNTOLD: &str = "every database of it records it, and the history did not have it";
 
 impl Migrator {
-    /// Marks what the history has and a database lacks, and removes doubled version rows.
+    /// Marks what the history has and a database lacks, and removes doubled version rows,
+    /// and takes in what only the databases tell of.
     pub(super) fn mend_locked(&self, recovery: &mut Recovery) -> Result<(), Error> {
         let mut history = questions::history(&self.data_dir)?;
         let unrecorded = self.unrecorded(&history)?;
         let doubled = self.doubled()?;
-        if unrecorded.is_empty() && doubled.is_empty() {
+        let untold = self.untold(&history)?;
+        if unrecorded.is_empty() && doubled.is_empty() && untold.is_empty() {
             return Ok(());
         }
         let databases: Vec<&str> = doubled.iter().copied().collect();
@@ -38,7 +49,19 @@ impl Migrator {
             base_vfs: None,
         };
         let mut session = Session::open(&opening)?;
-        let written = self.write_mended(&session, &mut history, &unrecorded);
+        let written = self
+            .remove_doubled_rows(&session)
+            .and_then(|()| {
+                let failed = unrecorded.iter().map(|row| AppliedMigration {
+                    success: false,
+                    error_message: Some(UNRECORDED.to_owned()),
+                    ..row.clone()
+                });
+                self.write_mended(&session, &mut history, failed, UNRECORDED)
+            })
+            .and_then(|()| {
+                self.write_mended(&session, &mut history, untold.iter().cloned(), UNTOLD)
+            });
         let outcome = written.and_then(|()| {
             let mut members = std::mem::take(&mut session.members);
             let outcome = session.commit(&mut members, history.digest(&self.infos()));
@@ -53,7 +76,17 @@ impl Migrator {
         session.close()?;
         outcome?;
         recovery.to_run_again = unrecorded.into_iter().map(|row| row.version).collect();
+        recovery.taken_into_history = untold.into_iter().map(|row| row.version).collect();
         recovery.deduplicated = databases.into_iter().map(str::to_owned).collect();
+        Ok(())
+    }
+
+    fn remove_doubled_rows(&self, session: &Session) -> Result<(), Error> {
+        let table = self.registry.schema_version_table();
+        for member in &session.members {
+            let removed = schema_version::remove_doubled(&member.connection, table);
+            removed.map_err(|error| on_file(error, "mend", &member.path))?;
+        }
         Ok(())
     }
 
@@ -61,21 +94,11 @@ impl Migrator {
         &self,
         session: &Session,
         history: &mut History,
-        unrecorded: &[AppliedMigration],
+        rows: impl Iterator<Item = AppliedMigration>,
+        note: &str,
     ) -> Result<(), Error> {
-        let table = self.registry.schema_version_table();
-        for member in &session.members {
-            let removed = schema_version::remove_doubled(&member.connection, table);
-            removed.map_err(|error| on_file(error, "mend", &member.path))?;
-        }
         session.create_history()?;
-        for row in unrecorded {
-            let note = "a database does not record it".to_owned();
-            let failed = AppliedMigration {
-                success: false,
-                error_message: Some(note.clone()),
-                ..row.clone()
-            };
+        for row in rows {
             let event = Event {
                 at: now(),
                 kind: EventKind::Recovered,
@@ -84,14 +107,14 @@ impl Migrator {
                 checksum: Some(row.checksum.clone()),
                 program: self.options.program.clone(),
                 backup_id: None,
-                note: Some(note),
+                note: Some(note.to_owned()),
             };
             session.write_history(&[history_table::Entry {
                 version: row.version.clone(),
-                row: Some(failed.clone()),
+                row: Some(row.clone()),
                 event,
             }])?;
-            history.set(failed);
+            history.set(row);
         }
         Ok(())
     }
@@ -102,7 +125,7 @@ impl Migrator {
         for info in self.infos() {
             let Some(row) = history.row(&info.version).filter(|row| row.success) else { continue };
             for database in info.databases.iter() {
-                if !self.recorded(database)?.contains(info.version.as_str()) {
+                if !self.recorded(database)?.contains(&info.version) {
                     found.push(row.clone());
                     break;
                 }
@@ -111,15 +134,56 @@ impl Migrator {
         Ok(found)
     }
 
+    /// Returns the migrations of which the history says nothing, though every database of theirs
+    /// records them: what a lost migrations.db leaves. To run them again would be to run them twice.
+    fn untold(&self, history: &History) -> Result<Vec<AppliedMigration>, Error> {
+        let mut recorded = BTreeMap::new();
+        for database in self.registry.databases() {
+            recorded.insert(*database, self.records_of(database)?);
+        }
+        let mut found = Vec::new();
+        for info in self.infos() {
+            if history.row(&info.version).is_some() {
+                continue;
+            }
+            let mut times = Vec::new();
+            for database in info.databases.iter() {
+                let records = recorded.get(database).into_iter().flatten();
+                let mut of_it = records.filter(|record| {
+                    record.migration.parse::<Version>().as_ref() == Ok(&info.version)
+                });
+                times.extend(of_it.next().map(|record| record.applied_at.clone()));
+            }
+            if times.len() == info.databases.len()
+                && let Some(applied_at) = times.into_iter().next()
+            {
+                found.push(AppliedMigration {
+                    version: info.version.to_string(),
+                    name: info.name.to_string(),
+                    applied_at,
+                    checksum: info.checksum.to_string(),
+                    success: true,
+                    execution_time_ms: 0.0,
+                    error_message: None,
+                });
+            }
+        }
+        Ok(found)
+    }
+
     /// Returns the versions that a database records; none for a missing file.
-    pub(super) fn recorded(&self, database: &str) -> Result<BTreeSet<String>, Error> {
-        Ok(self.recorded_rows(database)?.into_iter().collect())
+    pub(super) fn recorded(&self, database: &str) -> Result<BTreeSet<Version>, Error> {
+        Ok(self.recorded_rows(database)?.iter().filter_map(|text| text.parse().ok()).collect())
     }
 
     fn recorded_rows(&self, database: &str) -> Result<Vec<String>, Error> {
+        Ok(self.records_of(database)?.into_iter().map(|record| record.migration).collect())
+    }
+
+    fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
         let path = self.file_of(database);
         let Some(connection) = reading::open(&path)? else { return Ok(Vec::new()) };
-        let rows = schema_version::recorded(&connection, self.registry.schema_version_table());
+        let rows = schema_version::records(&connection, self.registry.schema_version_table());
         rows.map_err(|error| on_file(error, "read", &path))
     }
 
@@ -128,7 +192,8 @@ impl Migrator {
         let mut found = BTreeSet::new();
         for database in self.registry.databases() {
             let rows = self.recorded_rows(database)?;
-            let distinct: BTreeSet<&String> = rows.iter().collect();
+            let distinct: BTreeSet<&str> =
+                rows.iter().map(|version| version.trim_start_matches('0')).collect();
             if distinct.len() < rows.len() {
                 found.insert(*database);
             }

@@ -4,19 +4,23 @@
 //!
 //! - asking, which never writes: [`status`](Migrator::status), [`plan`](Migrator::plan),
 //!   [`rehearse`](Migrator::rehearse), [`verify`](Migrator::verify), [`schema`](Migrator::schema),
-//!   [`history`](Migrator::history)
+//!   [`compiled_schema`](Migrator::compiled_schema), [`history`](Migrator::history)
 //! - acting: [`upgrade`](Migrator::upgrade), [`downgrade`](Migrator::downgrade),
-//!   [`accept`](Migrator::accept), [`recover`](Migrator::recover)
+//!   [`accept`](Migrator::accept), [`accept_drift`](Migrator::accept_drift), [`recover`](Migrator::recover)
 //! - options: [`Options`]
 //!
 //! Acting is always: take the run lock, finish what an interrupted run left,
 //! decide, refuse with everything that is wrong, back up, run, report.
 
 mod accept;
+mod accept_drift;
+mod drift;
+mod follow;
 mod mend;
 mod options;
 mod preflight;
 mod questions;
+mod records;
 mod recovery;
 mod rehearse;
 mod run;
@@ -27,7 +31,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use self::options::{BackupPolicy, CommitMode, Options};
+pub use self::accept_drift::AcceptedDrift;
+pub use self::options::{BackupPolicy, CommitMode, Options, RehearsalPolicy};
 pub use self::run::RunFailure;
 pub use self::verify::{Finding, Inspection};
 use crate::context::Settings;
@@ -103,6 +108,12 @@ impl Migrator {
         self
     }
 
+    /// Keeps what a rehearsal keeps, on this directory itself: one made for that.
+    pub(crate) fn recording(mut self) -> Self {
+        self.is_rehearsal = true;
+        self
+    }
+
     /// Returns the options.
     pub fn options(&self) -> &Options {
         &self.options
@@ -175,7 +186,9 @@ impl Migrator {
         if matches!(target, Target::Latest) && self.is_up_to_date()? {
             return Ok(Report::default());
         }
-        self.act(|status| Plan::upgrade(&self.infos(), status, target, self.options.force))
+        self.act_as_rehearsed(|status| {
+            Plan::upgrade(&self.infos(), status, target, self.options.force)
+        })
     }
 
     /// Reverts everything applied above `target`, newest first.
@@ -184,7 +197,9 @@ impl Migrator {
     ///
     /// As [`upgrade`](Self::upgrade). `Irreversible` comes before anything is touched.
     pub fn downgrade(&self, target: &Version) -> Result<Report, RunFailure> {
-        self.act(|status| Plan::downgrade(&self.infos(), status, target, self.options.force))
+        self.act_as_rehearsed(|status| {
+            Plan::downgrade(&self.infos(), status, target, self.options.force)
+        })
     }
 
     fn settings(&self) -> Arc<Settings> {

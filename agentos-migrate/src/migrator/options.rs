@@ -17,6 +17,7 @@ pub struct Options {
     pub(crate) backup_directory: Option<PathBuf>,
     pub(crate) keep_backups: Option<usize>,
     pub(crate) commit: CommitMode,
+    pub(crate) rehearsal: RehearsalPolicy,
     pub(crate) force: Force,
     pub(crate) verbose: bool,
     pub(crate) metadata: BTreeMap<String, String>,
@@ -46,6 +47,16 @@ pub enum CommitMode {
     WholeRun,
 }
 
+/// Whether a run is rehearsed on copies first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RehearsalPolicy {
+    /// It is not: a failure is rolled back all the same.
+    #[default]
+    Skip,
+    /// It is, and nothing is begun unless the rehearsal passes.
+    Required,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -54,6 +65,7 @@ impl Default for Options {
             backup_directory: None,
             keep_backups: None,
             commit: CommitMode::default(),
+            rehearsal: RehearsalPolicy::default(),
             force: Force::No,
             verbose: false,
             metadata: BTreeMap::new(),
@@ -101,6 +113,16 @@ impl Options {
         self
     }
 
+    /// Sets whether the run is rehearsed on copies first (it is not).
+    ///
+    /// [`Report::rehearsed`](crate::Report::rehearsed) then holds what the rehearsal saw. It needs
+    /// space for copies of the databases in the directory for temporary files.
+    #[must_use]
+    pub fn rehearsal(mut self, policy: RehearsalPolicy) -> Self {
+        self.rehearsal = policy;
+        self
+    }
+
     /// Sets whether modified migrations run again instead of stopping the run.
     #[must_use]
     pub fn force(mut self, force: Force) -> Self {
@@ -143,6 +165,7 @@ impl std::fmt::Debug for Options {
             .field("wait", &self.wait)
             .field("backup", &self.backup)
             .field("commit", &self.commit)
+            .field("rehearsal", &self.rehearsal)
             .field("force", &self.force)
             .finish_non_exhaustive()
     }

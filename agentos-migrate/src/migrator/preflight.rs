@@ -1,5 +1,6 @@
 //! Everything that can be known to go wrong, before the first write.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -35,9 +36,14 @@ impl Migrator {
         problems.extend(refuse_full_disk(&self.data_dir).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
         problems.extend(self.open_to_look(&history).err());
+        let mut recorded = BTreeMap::new();
         for database in &databases {
-            problems.extend(self.look_at_database(database, applied).err());
+            match self.look_at_database(database, applied) {
+                Ok(versions) => drop(recorded.insert(*database, versions)),
+                Err(error) => problems.push(error),
+            }
         }
+        problems.extend(self.refuse_untold(plan, applied, &recorded).err());
         if let Some(error) = joined(problems) {
             return Err(error.in_state("nothing was changed"));
         }
@@ -62,8 +68,9 @@ impl Migrator {
         self.registry.databases().iter().filter(touched).copied().collect()
     }
 
-    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran.
-    fn look_at_database(&self, database: &str, history: &History) -> Result<(), Error> {
+    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran;
+    /// returns what it records.
+    fn look_at_database(&self, database: &str, history: &History) -> Result<Vec<Version>, Error> {
         let path = self.file_of(database);
         let table = self.registry.schema_version_table();
         let recorded = match self.open_to_look(&path)? {
@@ -77,11 +84,11 @@ impl Migrator {
         let mut missing = self.applied_to(database, history);
         // As versions: the same one may be written with more zeros.
         let recorded: Vec<Version> = recorded.iter().filter_map(|text| text.parse().ok()).collect();
-        missing.retain(|text| text.parse().is_ok_and(|version| !recorded.contains(&version)));
+        missing.retain(|version| !recorded.contains(version));
         if missing.is_empty() {
-            return Ok(());
+            return Ok(recorded);
         }
-        let missing: Vec<String> = missing.into_iter().collect();
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let text = format!(
             "the history has {} on {database}, and {} does not record it",
             missing.join(", "),
@@ -90,6 +97,38 @@ impl Migrator {
         Err(Error::new(ErrorKind::NeedsOperator, text).with_hint(
             "`verify` shows what is there; `restore` a backup, or let `recover` mark it to run again",
         ))
+    }
+
+    /// Refuses to run what its databases say has run.
+    fn refuse_untold(
+        &self,
+        plan: &Plan,
+        history: &History,
+        recorded: &BTreeMap<&str, Vec<Version>>,
+    ) -> Result<(), Error> {
+        let is_recorded = |database: &&str, version| {
+            recorded.get(database).is_some_and(|versions| versions.contains(version))
+        };
+        let steps = plan.steps.iter().map(|step| &step.version);
+        let untold: Vec<&str> = steps
+            .filter(|version| history.row(version).is_none())
+            .filter_map(|version| Some(self.registry.migration(version)?.info()))
+            .filter(|info| !info.databases.is_empty())
+            .filter(|info| info.databases.iter().all(|name| is_recorded(name, &info.version)))
+            .map(|info| info.version.as_str())
+            .collect();
+        if untold.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "the databases record {} as applied, and the history does not have it",
+            untold.join(", ")
+        );
+        Err(Error::new(ErrorKind::NeedsOperator, text)
+            .detail("to go on would be to run it twice")
+            .with_hint(
+                "put the lost migrations.db back, or let `recover` take it into the history",
+            ))
     }
 
     /// Opens a file that a run would write; none if there is nothing in it yet.

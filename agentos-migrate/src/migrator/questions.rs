@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::history::History;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{fingerprint, history_table, journal_modes, reading, vfs};
+use crate::sqlite::{accepted_drift, fingerprint, history_table, journal_modes, reading, vfs};
 
 impl Migrator {
     /// Returns whether the whole compiled set is applied, by one look into migrations.db.
@@ -58,6 +58,17 @@ pub(super) fn events(data_dir: &Path) -> Result<Vec<Event>, Error> {
     match reading::open(&path)? {
         Some(connection) => {
             history_table::events(&connection).map_err(|error| on_file(error, "read", &path))
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Returns the differences that a person accepted.
+pub(super) fn accepted(data_dir: &Path) -> Result<Vec<accepted_drift::Accepted>, Error> {
+    let path = data_dir.join(history_table::FILE_NAME);
+    match reading::open(&path)? {
+        Some(connection) => {
+            accepted_drift::read(&connection).map_err(|error| on_file(error, "read", &path))
         }
         None => Ok(Vec::new()),
     }

@@ -11,7 +11,8 @@ impl Migrator {
     /// return to write-ahead logging, leftovers of a backup.
     ///
     /// Also mends a history that does not agree with its databases: a migration that a database
-    /// does not record is marked, so that `upgrade` runs it again; version rows written twice go.
+    /// does not record is marked, so that `upgrade` runs it again; version rows written twice go; what
+    /// every database of it records, and a lost history does not, counts as applied.
     ///
     /// Every command that writes does the first part by itself. A transaction that was interrupted needs
     /// nothing: SQLite recovers it when any program opens any of its files.

@@ -1,12 +1,15 @@
 //! Running for real, on copies, and keeping nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::run::{Run, RunFailure};
-use super::{BackupPolicy, Migrator, Options, questions};
-use crate::error::Error;
+use super::{BackupPolicy, Migrator, Options, RehearsalPolicy, questions};
+use crate::error::{Error, ErrorKind};
+use crate::event::Progress;
 use crate::plan::{Plan, Target};
-use crate::report::{Rehearsal, Report, RowChange, SchemaChange};
+use crate::report::{Rehearsal, Report, RowChange, SchemaChange, SpaceUse, Validation};
+use crate::schema::read::Schema;
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::guard::Role;
 use crate::sqlite::member::Member;
@@ -41,11 +44,48 @@ impl Migrator {
         })
     }
 
+    /// Runs `act`, after a rehearsal of the same plan if the options ask for one.
+    ///
+    /// A rehearsal that fails, or that needs more space than is free, is the end.
+    pub(super) fn act_as_rehearsed(
+        &self,
+        decide: impl Fn(&Status) -> Result<Plan, Error>,
+    ) -> Result<Report, RunFailure> {
+        if self.options.rehearsal == RehearsalPolicy::Skip {
+            return self.act(decide);
+        }
+        let rehearsal = self.rehearse_plan(&decide)?;
+        self.refuse_less_space(rehearsal.needed_bytes())?;
+        let rehearsed = rehearsal.results;
+        match self.act(decide) {
+            Ok(report) => Ok(Report { rehearsed, ..report }),
+            Err(RunFailure { error, report }) => {
+                Err(RunFailure { error, report: Report { rehearsed, ..report } })
+            }
+        }
+    }
+
+    fn refuse_less_space(&self, needed: u64) -> Result<(), Error> {
+        let free = fs4::available_space(&self.data_dir)
+            .map_err(|error| io_on_file(error, "measure the free space of", &self.data_dir))?;
+        if needed <= free {
+            return Ok(());
+        }
+        let text = format!(
+            "the rehearsal needed {needed} bytes, and {free} are free for {}",
+            self.data_dir.display()
+        );
+        Err(Error::new(ErrorKind::DiskFull, text)
+            .in_state("nothing was changed")
+            .with_hint("free some space (`df -h` tells where) and run the command again"))
+    }
+
     fn rehearse_plan(
         &self,
         decide: impl Fn(&Status) -> Result<Plan, Error>,
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
+        questions::refuse_half_restored(&self.data_dir)?;
         let history = questions::history(&self.data_dir)?;
         decide(&Status::of(&self.infos(), &history))?;
         let scratch = tempfile::tempdir()
@@ -57,11 +97,14 @@ impl Migrator {
             is_rehearsal: true,
             ..self.clone()
         };
+        self.tell(&Progress::RehearsalStarted);
+        let outcome = copied.act(decide);
+        self.tell(&Progress::RehearsalFinished);
         let finish = |mut report: Report| {
             report.dry_run = true;
             report
         };
-        match copied.act(decide) {
+        match outcome {
             Ok(report) => Ok(finish(report)),
             Err(RunFailure { error, report }) => {
                 let error = error.in_state("this was a rehearsal on copies: nothing was changed");
@@ -70,17 +113,25 @@ impl Migrator {
         }
     }
 
-    fn copy_to(&self, directory: &std::path::Path) -> Result<(), Error> {
+    fn copy_to(&self, directory: &Path) -> Result<(), Error> {
         let databases = self.registry.databases().iter().map(|database| self.file_of(database));
         let mut files: Vec<_> =
             databases.chain([self.data_dir.join(history_table::FILE_NAME)]).collect();
         files.retain(|path| path.exists());
+        refuse_full_disk(&files, directory)?;
         reading::copy_all(&files, directory)
     }
 }
 
 /// What a database holds, for comparing before and after.
-pub(super) struct Snapshot(BTreeMap<String, contents::Contents>);
+struct Holding {
+    contents: contents::Contents,
+    schema: String,
+    journal_bytes: u64,
+}
+
+/// What the databases in reach hold.
+pub(super) struct Snapshot(BTreeMap<String, Holding>);
 
 impl Run<'_> {
     /// Looks at the databases in reach, when this is a rehearsal.
@@ -88,16 +139,11 @@ impl Run<'_> {
         if !self.migrator.is_rehearsal {
             return Ok(None);
         }
-        let mut found = BTreeMap::new();
-        for member in self
-            .context
-            .members()
-            .iter()
-            .filter(|member| databases.contains(&member.database.as_str()))
-        {
-            found.insert(member.database.clone(), contents_of(member)?);
-        }
-        Ok(Some(Snapshot(found)))
+        let table = self.migrator.registry.schema_version_table();
+        let members = self.context.members().iter();
+        let in_reach = members.filter(|member| databases.contains(&member.database.as_str()));
+        let found = in_reach.map(|member| Ok((member.database.clone(), holding(member, table)?)));
+        Ok(Some(Snapshot(found.collect::<Result<_, Error>>()?)))
     }
 
     /// Compares with an earlier look.
@@ -105,39 +151,83 @@ impl Run<'_> {
         &self,
         before: Option<Snapshot>,
         databases: &[&str],
+        validation: Validation,
     ) -> Result<Option<Rehearsal>, Error> {
         let (Some(Snapshot(before)), Some(Snapshot(after))) = (before, self.look(databases)?)
         else {
             return Ok(None);
         };
-        let mut rehearsal =
-            Rehearsal { statements: self.context.take_statements(), ..Rehearsal::default() };
+        let statements = self.context.take_statements();
+        let mut rehearsal = Rehearsal { statements, validation, ..Rehearsal::default() };
         for (database, after) in &after {
             let before = &before[database];
-            let tables: std::collections::BTreeSet<&String> =
-                before.rows.keys().chain(after.rows.keys()).collect();
-            for table in tables {
-                let (old, new) = (before.rows.get(table).copied(), after.rows.get(table).copied());
-                if old != new {
-                    rehearsal.row_changes.push(RowChange {
-                        database: database.clone(),
-                        table: table.clone(),
-                        before: old,
-                        after: new,
-                    });
-                }
-            }
-            if before.schema != after.schema {
-                let diff = similar::TextDiff::from_lines(&before.schema, &after.schema);
-                let diff = diff.unified_diff().context_radius(2).to_string();
-                rehearsal.schema_changes.push(SchemaChange { database: database.clone(), diff });
-            }
+            rehearsal.row_changes.extend(row_changes(database, before, after));
+            rehearsal.schema_changes.extend(schema_change(database, before, after));
+            rehearsal.space.extend(space_use(database, before, after));
         }
         Ok(Some(rehearsal))
     }
 }
 
-fn contents_of(member: &Member) -> Result<contents::Contents, Error> {
+fn row_changes(database: &str, before: &Holding, after: &Holding) -> Vec<RowChange> {
+    let (before, after) = (&before.contents.rows, &after.contents.rows);
+    let tables: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |table: &String| {
+        let (before, after) = (before.get(table).copied(), after.get(table).copied());
+        let (database, table) = (database.to_owned(), table.clone());
+        (before != after).then_some(RowChange { database, table, before, after })
+    };
+    tables.into_iter().filter_map(change).collect()
+}
+
+fn schema_change(database: &str, before: &Holding, after: &Holding) -> Option<SchemaChange> {
+    if before.schema == after.schema {
+        return None;
+    }
+    let diff = similar::TextDiff::from_lines(&before.schema, &after.schema);
+    let diff = diff.unified_diff().context_radius(2).header("before", "after").to_string();
+    Some(SchemaChange { database: database.to_owned(), diff })
+}
+
+fn space_use(database: &str, before: &Holding, after: &Holding) -> Option<SpaceUse> {
+    let used = SpaceUse {
+        database: database.to_owned(),
+        before_bytes: before.contents.bytes,
+        after_bytes: after.contents.bytes,
+        journal_bytes: after.journal_bytes,
+    };
+    (used.needed_bytes() > 0).then_some(used)
+}
+
+fn holding(member: &Member, version_table: &str) -> Result<Holding, Error> {
     let _engine = member.guard.enter(Role::Engine);
-    contents::of(&member.connection).map_err(|error| on_file(error, "read", &member.path))
+    let contents =
+        contents::of(&member.connection).map_err(|error| on_file(error, "read", &member.path))?;
+    let mut journal = member.path.clone().into_os_string();
+    journal.push("-journal");
+    let journal_bytes = std::fs::metadata(journal).map_or(0, |metadata| metadata.len());
+    let schema = Schema::read(&member.connection)?;
+    let schema = schema.without(|object| object.table.eq_ignore_ascii_case(version_table));
+    Ok(Holding { contents, schema: schema.to_sql(), journal_bytes })
+}
+
+/// Refuses copies for which there is no space, before the first byte of them.
+fn refuse_full_disk(files: &[PathBuf], directory: &Path) -> Result<(), Error> {
+    let sizes = files.iter().flat_map(|path| {
+        let name = path.display();
+        [name.to_string(), format!("{name}-wal"), format!("{name}-journal")]
+    });
+    let needed: u64 = sizes.filter_map(|name| Some(std::fs::metadata(name).ok()?.len())).sum();
+    let free = fs4::available_space(directory)
+        .map_err(|error| io_on_file(error, "measure the free space of", directory))?;
+    if needed <= free {
+        return Ok(());
+    }
+    let text = format!(
+        "copies of the databases need {needed} bytes, and {free} are free in {}",
+        directory.display()
+    );
+    Err(Error::new(ErrorKind::DiskFull, text)
+        .in_state("nothing was changed")
+        .with_hint("name a folder with more space in the variable TMPDIR"))
 }

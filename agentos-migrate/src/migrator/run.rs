@@ -361,6 +361,7 @@ impl Run<'_> {
     }
 
     fn run_transaction(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let accepted = self.accepted_objects()?;
         for step in steps {
             if self.migrator.cancelled.load(Ordering::Relaxed) {
                 return Err(interrupted());
@@ -368,6 +369,7 @@ impl Run<'_> {
             self.perform(step)?;
         }
         self.check_foreign_keys(steps)?;
+        self.follow_accepted(&accepted)?;
         self.session.write_history(&std::mem::take(&mut self.entries))?;
         let digest = self.history.digest(&self.migrator.infos());
         match self.session.commit(self.context.members_mut(), digest) {

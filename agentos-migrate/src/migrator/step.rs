@@ -13,7 +13,7 @@ use crate::event::{Event, EventKind, Progress};
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::migration::{Migration, Step as Body};
 use crate::plan::{Direction, Step};
-use crate::report::MigrationResult;
+use crate::report::{MigrationResult, Validation};
 use crate::sqlite::failure::{kind_of, on_file};
 use crate::sqlite::guard::{Role, Scope};
 use crate::sqlite::history_table;
@@ -48,7 +48,11 @@ impl Run<'_> {
             error_message: None,
             checksum: info.checksum.to_string(),
             applied_at: now(),
-            rehearsal: self.compare(before, &info.databases)?,
+            rehearsal: self.compare(
+                before,
+                &info.databases,
+                validation(step, migration, outcome.as_ref().err()),
+            )?,
         };
         let outcome = outcome.and_then(|()| self.record(step, info, &result));
         if let Err(error) = &outcome {
@@ -75,6 +79,10 @@ impl Run<'_> {
             self.call(body).map_err(|error| describe(error, step, info))?;
         }
         self.refuse_lost_transaction(step, info)?;
+        if info.transaction == TransactionMode::Atomic {
+            let unseen = self.context.refuse_rows_lost_unseen();
+            unseen.map_err(|error| describe(error.into(), step, info))?;
+        }
         if step.direction == Direction::Upgrade {
             self.validate(migration, info)?;
         }
@@ -204,7 +212,8 @@ impl Run<'_> {
                 self.versions.remove(&member.database);
                 continue;
             }
-            if member.guard.wrote_version() {
+            let written = member.guard.wrote_version();
+            if written {
                 self.versions.remove(&member.database);
             }
             let versions = match self.versions.entry(member.database.clone()) {
@@ -213,7 +222,9 @@ impl Run<'_> {
                     unknown.insert(Versions::read(&member.connection, table).map_err(failed)?)
                 }
             };
-            versions.record(&member.connection, table, info, &result.applied_at).map_err(failed)?;
+            versions
+                .record(&member.connection, table, info, &result.applied_at, written)
+                .map_err(failed)?;
         }
         let kind = match step.direction {
             Direction::Upgrade if step.is_forced() => EventKind::Forced,
@@ -235,6 +246,18 @@ impl Run<'_> {
         }
         self.entries.push(history_table::Entry { version: result.version.clone(), row, event });
         Ok(())
+    }
+}
+
+/// Says what came of a migration's validation.
+fn validation(step: &Step, migration: &Migration, error: Option<&Error>) -> Validation {
+    match error.map(Error::kind) {
+        _ if migration.validate.is_none() || step.direction == Direction::Downgrade => {
+            Validation::Absent
+        }
+        None => Validation::Passed,
+        Some(ErrorKind::ValidationFailed) => Validation::Failed,
+        Some(_) => Validation::NotReached,
     }
 }
 

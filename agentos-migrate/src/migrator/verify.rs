@@ -1,36 +1,40 @@
-//! Comparing what is there with what the compiled set would have made. Never writes.
-
-use std::collections::BTreeSet;
+//! Looking at a data directory for what is not as it should be. Never writes.
 
 use serde::Serialize;
 
-use super::{BackupPolicy, Migrator, Options, questions};
+use super::drift::Drift;
+use super::records::Told;
+use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
-use crate::migration::Migration;
-use crate::plan::Target;
-use crate::registry::Registry;
-use crate::schema::compare;
-use crate::schema::read::Schema;
-use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{foreign_keys, reading, schema_version};
+use crate::sqlite::failure::on_file;
+use crate::sqlite::{foreign_keys, history_table, reading, schema_version};
 use crate::status::{State, Status};
 
 /// What is wrong, and what is only worth knowing.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Inspection {
     /// What is not as it should be.
     pub findings: Vec<Finding>,
     /// What is as it may be.
     pub notes: Vec<String>,
+    /// Whether the real schema could be compared with the compiled set's.
+    pub schema_compared: bool,
+}
+
+impl Default for Inspection {
+    fn default() -> Self {
+        Self { findings: Vec::new(), notes: Vec::new(), schema_compared: true }
+    }
 }
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The kind, stable: `modified`, `missing`, `failed`, `unrecorded`, `unknown_record`,
-    /// `doubled`, `collision`, `no_file`, `damaged`, `drift`.
+    /// The kind, stable: `modified`, `missing`, `failed`, `no_history`, `unrecorded`,
+    /// `unknown_record`, `doubled`, `copied_in`, `version_differs`, `collision`, `no_file`,
+    /// `damaged`, `drift`.
     pub code: &'static str,
     /// The database, if it is about one.
     pub database: Option<String>,
@@ -43,7 +47,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn on(database: &str, code: &'static str, message: String, hint: &str) -> Self {
+    pub(super) fn on(database: &str, code: &'static str, message: String, hint: &str) -> Self {
         Self {
             code,
             database: Some(database.to_owned()),
@@ -58,31 +62,52 @@ impl Migrator {
     /// Compares history, checksums, each database's versions and its real schema with the
     /// compiled set, and asks SQLite about every file. Never writes.
     ///
+    /// The schema is compared with what the set makes on its declared baseline
+    /// ([`Registry::with_baseline`](crate::Registry::with_baseline)). What
+    /// [`accept_drift`](Self::accept_drift) recorded is no finding as long as it stays as it was.
+    /// A database that no migration touched and no baseline describes is not compared.
+    ///
     /// # Errors
     ///
     /// As [`status`](Self::status). What is wrong with the data is in the
     /// [`Inspection`], not an error.
     pub fn verify(&self) -> Result<Inspection, Error> {
+        Ok(self.look_closely()?.inspection)
+    }
+
+    /// Verifies, and keeps what a person could accept as it is.
+    pub(super) fn look_closely(&self) -> Result<CloseLook, Error> {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
-        let mut inspection = Inspection::default();
+        let mut look = CloseLook::default();
         let history = questions::history(&self.data_dir)?;
-        self.inspect_history(&history, &mut inspection);
+        let events = questions::events(&self.data_dir)?;
+        let accepted = questions::accepted(&self.data_dir)?;
+        self.inspect_history(&history, &mut look.inspection)?;
+        let told = Told::new(&history, &events, &accepted);
         let mut readable = Vec::new();
         for database in self.registry.databases() {
-            match self.inspect_database(database, &history, &mut inspection) {
+            match self.inspect_database(database, &told, &history, &mut look) {
                 Ok(true) => readable.push(*database),
                 Ok(false) => {}
                 // What could not be looked at is no finding.
                 Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
-                Err(error) => inspection.findings.push(damaged(database, &error)),
+                Err(error) => look.inspection.findings.push(damaged(database, &error)),
             }
         }
-        self.inspect_schemas(&history, &readable, &mut inspection)?;
-        Ok(inspection)
+        if is_lost(&history, &mut look.inspection) {
+            look.inspection.schema_compared = false;
+            return Ok(look);
+        }
+        look.drifts = self.inspect_schemas(&history, &readable, &accepted, &mut look.inspection)?;
+        Ok(look)
     }
 
-    fn inspect_history(&self, history: &History, inspection: &mut Inspection) {
+    fn inspect_history(&self, history: &History, inspection: &mut Inspection) -> Result<(), Error> {
+        let path = self.data_dir.join(history_table::FILE_NAME);
+        if let Some(connection) = reading::open(&path)? {
+            inspection.findings.extend(integrity(&connection, "migrations", &path)?);
+        }
         let status = Status::of(&self.infos(), history);
         for entry in status.entries() {
             let (code, hint) = match entry.state {
@@ -116,23 +141,26 @@ impl Migrator {
         if status.pending_count > 0 {
             inspection.notes.push(format!("{} migration(s) pending", status.pending_count));
         }
+        Ok(())
     }
 
-    /// Returns whether the database is there to be compared.
+    /// Returns whether the database is there, and this set's, to be compared.
     fn inspect_database(
         &self,
         database: &str,
+        told: &Told<'_>,
         history: &History,
-        inspection: &mut Inspection,
+        look: &mut CloseLook,
     ) -> Result<bool, Error> {
         let path = self.file_of(database);
-        let applied: BTreeSet<String> = self.applied_to(database, history);
+        let inspection = &mut look.inspection;
         let Some(connection) = reading::open(&path)? else {
-            if !applied.is_empty() {
+            let applied = self.applied_to(database, history).len();
+            if applied > 0 {
+                let how = if path.exists() { "empty" } else { "missing" };
                 let message = format!(
-                    "{} is missing, and the history has {} migration(s) on it",
-                    path.display(),
-                    applied.len()
+                    "{} is {how}, and the history has {applied} migration(s) on it",
+                    path.display()
                 );
                 inspection.findings.push(Finding::on(database, "no_file", message, "`restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew"));
             }
@@ -149,170 +177,62 @@ impl Migrator {
                 error.to_string(),
                 error.hint().unwrap_or_default(),
             ));
-            return Ok(true);
+            return Ok(false);
         }
         let failed = |error| on_file(error, "read", &path);
-        let rows = schema_version::recorded(&connection, self.registry.schema_version_table())
+        let records = schema_version::records(&connection, self.registry.schema_version_table())
             .map_err(failed)?;
-        inspection.findings.extend(compare_records(database, &applied, &rows, history));
-        let check: String = connection
-            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-            .map_err(failed)?;
-        if check != "ok" {
-            inspection.findings.push(Finding::on(
-                database,
-                "damaged",
-                format!("{database}: {check}"),
-                "`restore ID --database NAME` from a good backup",
-            ));
-        }
-        let orphans = foreign_keys::violations(&connection).map_err(failed)?.count();
-        if orphans > 0 {
-            inspection
-                .notes
-                .push(format!("{database} has {orphans} row(s) whose parent is missing"));
-        }
+        inspection.findings.extend(self.compare_records(database, &records, told));
+        let copied = told.rows_from_elsewhere(database, &records);
+        look.copied.extend(copied.into_iter().map(|row| (database.to_owned(), row)));
+        inspection.findings.extend(integrity(&connection, database, &path)?);
+        let orphans = foreign_keys::violations(&connection).map_err(failed)?;
+        inspection.notes.extend(orphans.told(database));
         Ok(true)
     }
-
-    pub(super) fn applied_to(&self, database: &str, history: &History) -> BTreeSet<String> {
-        let applied = self.infos().into_iter().filter(|info| info.databases.contains(&database));
-        applied
-            .filter(|info| history.row(&info.version).is_some_and(|row| row.success))
-            .map(|info| info.version.to_string())
-            .collect()
-    }
-
-    /// Replays what is applied in a scratch directory and compares object by object.
-    fn inspect_schemas(
-        &self,
-        history: &History,
-        databases: &[&str],
-        inspection: &mut Inspection,
-    ) -> Result<(), Error> {
-        let is_applied = |migration: &&Migration| {
-            history.row(&migration.info().version).is_some_and(|row| row.success)
-        };
-        let applied: Vec<Migration> =
-            self.registry.migrations().iter().filter(is_applied).cloned().collect();
-        if applied.is_empty() {
-            return Ok(());
-        }
-        let scratch = tempfile::tempdir()
-            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
-        if let Err(error) = self.replay(applied, scratch.path()) {
-            inspection.notes.push(format!(
-                "the schema could not be compared: a replay on empty databases fails: {error}"
-            ));
-            return Ok(());
-        }
-        for database in databases {
-            let expected = self.schema_at(&scratch.path().join(format!("{database}.db")))?;
-            let found = self.schema_at(&self.file_of(database))?;
-            for difference in compare::differences(&expected, &found) {
-                inspection.findings.push(Finding {
-                    code: "drift",
-                    database: Some((*database).to_owned()),
-                    message: format!("{database}: {difference}"),
-                    diff: Some(difference.unified_diff()),
-                    hint: "write a migration that makes the schema what it should be, or undo the change by hand".to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Builds a set from nothing in another directory.
-    pub(super) fn replay(
-        &self,
-        migrations: Vec<Migration>,
-        directory: &std::path::Path,
-    ) -> Result<(), Error> {
-        let registry = Registry::new(self.registry.databases(), migrations)
-            .with_schema_version_table(self.registry.schema_version_table());
-        let options = Options { backup: BackupPolicy::Skip, ..Options::default() };
-        Self::new(registry, directory).with_options(options).upgrade(&Target::Latest)?;
-        Ok(())
-    }
-
-    /// Reads a schema without the engine's own table.
-    pub(crate) fn schema_at(&self, path: &std::path::Path) -> Result<Schema, Error> {
-        let Some(connection) = reading::open(path)? else { return Ok(Schema::default()) };
-        let table = self.registry.schema_version_table();
-        Ok(Schema::read(&connection)?.without(|object| object.table.eq_ignore_ascii_case(table)))
-    }
-
-    /// Returns each database's schema as normalised SQL: the real one, or with a version what
-    /// the compiled set makes up to it. Never writes.
-    ///
-    /// # Errors
-    ///
-    /// As [`status`](Self::status); `UnknownVersion`; what a replay meets.
-    pub fn schema(
-        &self,
-        at: Option<&crate::version::Version>,
-    ) -> Result<Vec<(String, String)>, Error> {
-        self.registry.check()?;
-        let scratch = tempfile::tempdir()
-            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
-        if let Some(version) = at {
-            crate::plan::known(&self.infos(), version)?;
-            let up_to = |migration: &&Migration| migration.info().version <= *version;
-            self.replay(
-                self.registry.migrations().iter().filter(up_to).cloned().collect(),
-                scratch.path(),
-            )?;
-        } else {
-            questions::refuse_unusable(&self.data_dir)?;
-        }
-        let file = |database: &str| match at {
-            Some(_) => scratch.path().join(format!("{database}.db")),
-            None => self.file_of(database),
-        };
-        let databases = self.registry.databases().iter();
-        databases
-            .map(|database| Ok(((*database).to_owned(), self.schema_at(&file(database))?.to_sql())))
-            .collect()
-    }
 }
 
-/// Compares what a database records with what the history has on it.
-fn compare_records(
+/// What a look found, with what a person could accept as it is.
+#[derive(Default)]
+pub(super) struct CloseLook {
+    pub(super) inspection: Inspection,
+    pub(super) drifts: Vec<Drift>,
+    /// Version rows of another directory: database, and version with its time.
+    pub(super) copied: Vec<(String, (String, String))>,
+}
+
+/// Says once, instead of for each row, that databases record what no history tells of.
+fn is_lost(history: &History, inspection: &mut Inspection) -> bool {
+    let is_unknown = |finding: &Finding| finding.code == "unknown_record";
+    let count = inspection.findings.iter().filter(|finding| is_unknown(finding)).count();
+    if !history.is_empty() || count == 0 {
+        return false;
+    }
+    inspection.findings.retain(|finding| !is_unknown(finding));
+    inspection.findings.push(Finding {
+        code: "no_history",
+        database: None,
+        message: format!(
+            "migrations.db holds no history, and the databases record {count} applied migration(s)"
+        ),
+        diff: None,
+        hint: "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
+    });
+    true
+}
+
+fn integrity(
+    connection: &rusqlite::Connection,
     database: &str,
-    applied: &BTreeSet<String>,
-    rows: &[String],
-    history: &History,
-) -> Vec<Finding> {
-    let recorded: BTreeSet<String> = rows.iter().cloned().collect();
-    let mut findings = Vec::new();
-    for version in applied.difference(&recorded) {
-        let message = format!("the history has {version}, and {database} does not record it");
-        findings.push(Finding::on(
-            database,
-            "unrecorded",
-            message,
-            "`recover` marks it, then `upgrade` runs it again",
-        ));
-    }
-    for version in recorded.iter().filter(|version| !is_applied(version, history)) {
-        let message = format!("{database} records {version}, and the history does not have it");
-        let hint = "`upgrade` runs it again; or `restore` a backup of one moment";
-        findings.push(Finding::on(database, "unknown_record", message, hint));
-    }
-    if recorded.len() < rows.len() {
-        let message = format!("{database} records a migration more than once");
-        findings.push(Finding::on(
-            database,
-            "doubled",
-            message,
-            "`recover` removes the doubled rows",
-        ));
-    }
-    findings
-}
-
-fn is_applied(version: &str, history: &History) -> bool {
-    version.parse().is_ok_and(|version| history.row(&version).is_some_and(|row| row.success))
+    path: &std::path::Path,
+) -> Result<Option<Finding>, Error> {
+    // https://sqlite.org/pragma.html#pragma_integrity_check
+    let check: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| on_file(error, "read", path))?;
+    let hint = "`restore ID --database NAME` from a good backup";
+    Ok((check != "ok")
+        .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
 }
 
 fn damaged(database: &str, error: &Error) -> Finding {

@@ -43,11 +43,32 @@ impl Change {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}` is {}", self.kind, self.name, self.change.word())
+        write!(f, "{} `{}` is {}", self.kind, self.name, self.change.word())?;
+        if self.is_order_only() {
+            f.write_str(", in the order of its columns only")
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Difference {
+    /// Asks whether a table has the same columns and constraints in another order.
+    pub(crate) fn is_order_only(&self) -> bool {
+        let lines = |text: &str| {
+            let mut lines: Vec<String> =
+                text.lines().map(|line| line.trim_end_matches(',').to_owned()).collect();
+            lines.sort();
+            lines
+        };
+        match &self.change {
+            Change::Changed { expected, found } if self.kind == ObjectKind::Table => {
+                lines(expected) == lines(found)
+            }
+            _ => false,
+        }
+    }
+
     /// Shows the difference of this object as a unified diff, from expected to found.
     pub(crate) fn unified_diff(&self) -> String {
         let (expected, found) = match &self.change {
@@ -79,6 +100,15 @@ pub(crate) fn differences(expected: &Schema, found: &Schema) -> Vec<Difference> 
         }
     }
     differences
+}
+
+/// Asks whether an object is as it was when it was accepted: the same statement, or not there.
+pub(crate) fn is_as_accepted(accepted: Option<&str>, found: Option<&str>) -> bool {
+    match (accepted, found) {
+        (None, None) => true,
+        (Some(accepted), Some(found)) => same_statement(accepted, found),
+        _ => false,
+    }
 }
 
 fn same_object(one: &Object, other: &Object) -> bool {
@@ -116,6 +146,11 @@ mod tests {
         let differences = differences(&expected, &found);
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         assert_eq!(lines, ["table `t` is changed", "table `u` is missing", "view `v` is added"]);
+        let moved = schema("CREATE TABLE t(b, a); CREATE TABLE u(a);");
+        assert_eq!(
+            super::differences(&expected, &moved)[0].to_string(),
+            "table `t` is changed, in the order of its columns only"
+        );
         assert_eq!(
             differences[0].unified_diff(),
             "--- expected\n+++ found\n@@ -1,4 +1,4 @@\n CREATE TABLE t (\n     a,\n-    b\n+    b NOT NULL\n );\n"

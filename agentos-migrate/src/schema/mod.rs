@@ -5,7 +5,7 @@
 
 pub(crate) mod compare;
 mod keywords;
-mod normalise;
+pub(crate) mod normalise;
 pub(crate) mod read;
 pub(crate) mod rebuild;
 mod text;

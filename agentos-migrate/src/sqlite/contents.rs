@@ -6,14 +6,25 @@ use rusqlite::Connection;
 
 use crate::schema::tokens::quote_name;
 
-/// Rows per table, and the schema as text.
+/// Rows per table, and the size.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) rows: BTreeMap<String, i64>,
-    pub(crate) schema: String,
+    /// The size of the file, also of what is not written to it yet.
+    pub(crate) bytes: u64,
 }
 
-/// Counts every table's rows and collects the schema's text.
+/// Counts the rows of the tables, by name in lower case, if there is a trigger that could delete any.
+pub(crate) fn rows_at_risk(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%delete%')";
+    if !connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = of(connection)?.rows.into_iter();
+    Ok(rows.map(|(table, count)| (table.to_ascii_lowercase(), count)).collect())
+}
+
+/// Counts every table's rows.
 ///
 /// The tables in which a virtual table keeps its content are left out: they
 /// are that table's own business (<https://sqlite.org/pragma.html#pragma_table_list>).
@@ -28,13 +39,8 @@ pub(crate) fn of(connection: &Connection) -> rusqlite::Result<Contents> {
         let rows = connection.query_row(&count, [], |row| row.get(0))?;
         contents.rows.insert(table, rows);
     }
-    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-        AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY tbl_name, type DESC, name";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        contents.schema.push_str(row.get_ref(0)?.as_str().unwrap_or_default());
-        contents.schema.push_str(";\n");
-    }
+    // https://sqlite.org/pragma.html#pragma_page_count
+    let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    contents.bytes = connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     Ok(contents)
 }

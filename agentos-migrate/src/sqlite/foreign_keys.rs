@@ -25,9 +25,21 @@ pub(crate) struct Violation {
 /// How many violations an error lists.
 const SHOWN: usize = 5;
 
-/// Violations with how often each occurs.
+/// Violations with how often each occurs, and the foreign keys themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Violations(BTreeMap<Violation, usize>);
+pub(crate) struct Violations {
+    rows: BTreeMap<Violation, usize>,
+    keys: BTreeMap<Key, Parent>,
+}
+
+/// A foreign key: the child table in lower case, and its columns.
+type Key = (String, String);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parent {
+    name: String,
+    is_there: bool,
+}
 
 /// Returns the violations of the whole database.
 pub(crate) fn violations(connection: &Connection) -> rusqlite::Result<Violations> {
@@ -44,9 +56,24 @@ pub(crate) fn violations(connection: &Connection) -> rusqlite::Result<Violations
             Some(rowid) => key_values(connection, &table, rowid, key)?,
             None => Vec::new(),
         };
-        *found.0.entry(Violation { table, parent, values }).or_default() += 1;
+        *found.rows.entry(Violation { table, parent, values }).or_default() += 1;
     }
+    found.keys = keys(connection)?;
     Ok(found)
+}
+
+/// Returns the foreign keys of all tables, with whether the parent table is there.
+fn keys(connection: &Connection) -> rusqlite::Result<BTreeMap<Key, Parent>> {
+    let sql = "SELECT lower(child.name), group_concat(key.\"from\", ', '), key.\"table\",
+            EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = key.\"table\" COLLATE NOCASE)
+        FROM sqlite_schema child, pragma_foreign_key_list(child.name) key
+        WHERE child.type = 'table' GROUP BY child.name, key.id ORDER BY 4 DESC";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let parent = Parent { name: row.get(2)?, is_there: row.get(3)? };
+        Ok(((row.get(0)?, row.get(1)?), parent))
+    })?;
+    rows.collect()
 }
 
 /// Returns whether any table declares a foreign key: most checks end here.
@@ -93,13 +120,21 @@ fn shown(value: &Value) -> String {
 }
 
 impl Violations {
-    /// Returns how many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.0.values().sum()
+    /// Tells them to a person, a line for each pair of tables.
+    pub(crate) fn told(&self, database: &str) -> Vec<String> {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (Violation { table, parent, .. }, count) in &self.rows {
+            *counts.entry((table, parent)).or_default() += count;
+        }
+        let line = |((table, parent), count)| {
+            format!("{database}: {count} row(s) of {table} have no parent in {parent}")
+        };
+        counts.into_iter().map(line).collect()
     }
 
     /// Refuses violations that `before` does not hold.
     pub(crate) fn refuse_new(&self, before: &Self, database: &str) -> Result<(), Error> {
+        self.refuse_lost_parents(before, database)?;
         let added = self.added_to(before);
         let Some(total) = added.values().copied().reduce(|a, b| a + b) else { return Ok(()) };
         let message =
@@ -116,11 +151,36 @@ impl Violations {
         Err(error.with_hint(hint))
     }
 
+    /// Refuses foreign keys that had a parent table and have none now: no row violates them as long
+    /// as the child is empty, and the next one can't be inserted.
+    ///
+    /// Rows that lost their parent with it are told as rows.
+    fn refuse_lost_parents(&self, before: &Self, database: &str) -> Result<(), Error> {
+        let had_one = |key: &Key| before.keys.get(key).is_some_and(|parent| parent.is_there);
+        let lost = self.keys.iter().filter(|(key, parent)| !parent.is_there && had_one(key));
+        let with_rows = |table: &str| {
+            self.rows.keys().any(|violation| violation.table.eq_ignore_ascii_case(table))
+        };
+        let lines: Vec<String> = lost
+            .filter(|((table, _), _)| !with_rows(table))
+            .map(|((table, columns), parent)| {
+                format!("table {table}: ({columns}) refers to {}, which is not there", parent.name)
+            })
+            .collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let text = format!("{} foreign key(s) in {database} lost their parent table", lines.len());
+        let error = lines.into_iter().fold(Error::new(ErrorKind::ForeignKey, text), Error::detail);
+        Err(error.with_hint("change the parent with `rebuild_table`, or by a new table that gets the old name last: \
+            a table that is renamed away takes the references of its children with it; or drop the children too"))
+    }
+
     /// Returns what is new. A violation that only changed its table's name is not.
     fn added_to(&self, before: &Self) -> BTreeMap<Violation, usize> {
-        let mut added = surplus(&self.0, &before.0);
+        let mut added = surplus(&self.rows, &before.rows);
         let mut gone: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for (violation, count) in surplus(&before.0, &self.0) {
+        for (violation, count) in surplus(&before.rows, &self.rows) {
             *gone.entry(violation.values).or_default() += count;
         }
         added.retain(|violation, count| {
@@ -195,6 +255,19 @@ mod tests {
             INSERT INTO n SELECT * FROM child ORDER BY a DESC; DROP TABLE child; ALTER TABLE n RENAME TO child";
         check(rebuild, None);
         check("ALTER TABLE child RENAME TO kid; ALTER TABLE parent RENAME TO mother", None);
+    }
+
+    #[test]
+    fn an_empty_child_that_loses_its_parent_is_named() {
+        let lost = Some("table child: (parent_id) refers to old, which is not there");
+        let rename = "DELETE FROM child; ALTER TABLE parent RENAME TO old; CREATE TABLE parent(id TEXT PRIMARY KEY); DROP TABLE old";
+        check(rename, lost);
+        check(
+            "DELETE FROM child; DROP TABLE parent",
+            Some("table child: (parent_id) refers to parent, which is not there"),
+        );
+        check("DROP TABLE child; DROP TABLE parent", None);
+        check("CREATE TABLE early(p REFERENCES of_a_later_migration)", None);
     }
 
     #[test]

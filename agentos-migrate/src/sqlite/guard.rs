@@ -35,6 +35,8 @@ struct Notes {
     refusal: Option<Refusal>,
     deletes: BTreeSet<String>,
     deletes_by_trigger: BTreeMap<String, String>,
+    /// The same, of the whole migration.
+    all_by_trigger: BTreeMap<String, String>,
     changes_rows: bool,
     leaves_traces: bool,
     version_table: String,
@@ -48,6 +50,7 @@ impl Default for Notes {
             refusal: None,
             deletes: BTreeSet::new(),
             deletes_by_trigger: BTreeMap::new(),
+            all_by_trigger: BTreeMap::new(),
             changes_rows: false,
             leaves_traces: false,
             version_table: String::new(),
@@ -84,6 +87,7 @@ impl Guard {
         let mut notes = self.lock();
         notes.deletes.clear();
         notes.deletes_by_trigger.clear();
+        notes.all_by_trigger.clear();
         notes.refusal = None;
         notes.leaves_traces = false;
         notes.wrote_version = false;
@@ -115,6 +119,15 @@ impl Guard {
         let mut notes = self.lock();
         let by_trigger = std::mem::take(&mut notes.deletes_by_trigger);
         by_trigger.into_iter().filter(|(table, _)| !notes.deletes.contains(table)).collect()
+    }
+
+    /// Returns the tables, with the trigger, from which this migration may have deleted rows
+    /// that none of its statements named.
+    pub(crate) fn deleted_by_trigger(&self) -> Vec<(String, String)> {
+        let notes = self.lock();
+        let by_trigger = notes.all_by_trigger.iter();
+        let unnamed = by_trigger.filter(|(table, _)| !notes.deletes.contains(*table));
+        unnamed.map(|(table, trigger)| (table.clone(), trigger.clone())).collect()
     }
 
     /// Turns "not authorized" into what was refused and what to write instead.
@@ -208,7 +221,8 @@ impl Notes {
         match request.accessor {
             None => drop(self.deletes.insert(table.to_owned())),
             Some(trigger) => {
-                drop(self.deletes_by_trigger.insert(table.to_owned(), trigger.to_owned()));
+                self.deletes_by_trigger.insert(table.to_owned(), trigger.to_owned());
+                self.all_by_trigger.insert(table.to_owned(), trigger.to_owned());
             }
         }
     }

@@ -155,7 +155,8 @@ fn insert_sql() -> String {
     format!("INSERT INTO migration_history ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 }
 
-const REMOVE: &str = "DELETE FROM migration_history WHERE version = ?1";
+/// As versions: `0003` and `00003` are one.
+const REMOVE: &str = "DELETE FROM migration_history WHERE ltrim(version, '0') = ltrim(?1, '0')";
 
 /// In the order of [`COLUMNS`].
 fn values_of(row: &AppliedMigration) -> [&dyn ToSql; 7] {
@@ -174,7 +175,7 @@ fn values_of(row: &AppliedMigration) -> [&dyn ToSql; 7] {
 /// Returns whether the history has a migration as applied.
 pub(crate) fn is_applied(connection: &Connection, version: &str) -> rusqlite::Result<bool> {
     connection
-        .prepare("SELECT 1 FROM migration_history WHERE version = ?1 AND success = 1")?
+        .prepare("SELECT 1 FROM migration_history WHERE ltrim(version, '0') = ltrim(?1, '0') AND success = 1")?
         .exists([version])
 }
 
@@ -207,7 +208,7 @@ pub(crate) fn events(connection: &Connection) -> rusqlite::Result<Vec<Event>> {
     rows.collect()
 }
 
-fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+pub(crate) fn table_exists(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
     Ok(connection.query_row(sql, [table], |_| Ok(())).optional()?.is_some())
 }

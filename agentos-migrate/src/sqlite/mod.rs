@@ -1,6 +1,7 @@
 //! Everything that is SQLite's: connections, locks, the commit over several
 //! files, the tables that the engine owns. All SQL text of the engine is here.
 
+pub(crate) mod accepted_drift;
 pub(crate) mod contents;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;

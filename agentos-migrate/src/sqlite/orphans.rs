@@ -18,8 +18,20 @@ use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::history_table;
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
+///
+/// SQLite names a journal after the real file: where migrations.db is a link, that folder is looked at too.
 pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
-    for path in super_journals(data_dir)? {
+    let mut found = super_journals(data_dir, history_table::FILE_NAME)?;
+    let history = data_dir.join(history_table::FILE_NAME);
+    if let Ok(real) = history.canonicalize()
+        && let (Some(folder), Some(name)) = (real.parent(), real.file_name())
+        && data_dir
+            .canonicalize()
+            .is_ok_and(|directory| directory.join(history_table::FILE_NAME) != real)
+    {
+        found.extend(super_journals(folder, &name.to_string_lossy())?);
+    }
+    for path in found {
         let body = match fs::read(&path) {
             Ok(body) => body,
             // SQLite may have removed it with the last journal.
@@ -37,12 +49,12 @@ pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn super_journals(data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let prefix = format!("{}-mj", history_table::FILE_NAME);
-    let entries = fs::read_dir(data_dir).map_err(|error| io_on_file(error, "read", data_dir))?;
+fn super_journals(folder: &Path, database: &str) -> Result<Vec<PathBuf>, Error> {
+    let prefix = format!("{database}-mj");
+    let entries = fs::read_dir(folder).map_err(|error| io_on_file(error, "read", folder))?;
     let mut found = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| io_on_file(error, "read", data_dir))?;
+        let entry = entry.map_err(|error| io_on_file(error, "read", folder))?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
             found.push(entry.path());
         }
@@ -122,6 +134,23 @@ mod tests {
         fs::write(&journal, head(0)).expect("writes");
         clean(directory.path()).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_of_a_linked_history_is_looked_at_too() {
+        let (directory, elsewhere) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let real = elsewhere.path().join("history.sqlite");
+        fs::write(&real, "").expect("writes");
+        std::os::unix::fs::symlink(&real, directory.path().join("migrations.db")).expect("links");
+        let orphan = elsewhere.path().join("history.sqlite-mj12345690A");
+        let other = elsewhere.path().join("other.db-mj12345690A");
+        for path in [&orphan, &other] {
+            fs::write(path, "/nowhere/rules.db-journal\0").expect("writes");
+        }
+        clean(directory.path()).expect("cleans");
+        assert!(!orphan.exists() && other.exists(), "another program's file is not ours");
     }
 
     #[test]

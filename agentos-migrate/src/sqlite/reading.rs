@@ -40,7 +40,7 @@ pub(crate) fn open(path: &Path) -> Result<Option<Reader>, Error> {
         Ok(metadata) if metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
-    let journal = with_suffix(path, "-journal");
+    let journal = with_suffix(&vfs::real(path), "-journal");
     if vfs::is_wal(path)? || std::fs::metadata(&journal).is_ok_and(|metadata| metadata.len() > 0) {
         return open_copy(path).map(Some);
     }
@@ -102,7 +102,7 @@ fn stamps(paths: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
     };
     paths
         .iter()
-        .flat_map(|path| ["", "-wal"].map(|suffix| stamp(with_suffix(path, suffix))))
+        .flat_map(|path| ["", "-wal"].map(|suffix| stamp(with_suffix(&vfs::real(path), suffix))))
         .collect()
 }
 
@@ -113,6 +113,8 @@ fn stamps(paths: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
 pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error> {
     let name = path.file_name().unwrap_or_default();
     let target = directory.join(name);
+    // Side files stand beside the real file.
+    let path = &vfs::real(path);
     for suffix in ["", "-journal", "-wal"] {
         let (from, to) = (with_suffix(path, suffix), with_suffix(&target, suffix));
         if suffix.is_empty() || from.exists() {

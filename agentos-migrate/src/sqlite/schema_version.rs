@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use crate::error::{Error, ErrorKind};
 use crate::info::MigrationInfo;
 use crate::schema::tokens::quote_name;
+use crate::version::Version;
 
 /// The version that is recorded where a migration declares none.
 const UNDECLARED: &str = "1.0.0";
@@ -61,22 +62,43 @@ pub(crate) fn refuse_foreign(
     }
 }
 
-/// Returns the migration versions that a database records, oldest row first.
-pub(crate) fn recorded(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The migration, as written.
+    pub(crate) migration: String,
+    /// The version of the schema, the author's own word.
+    pub(crate) version: String,
+    /// When it was applied, as written.
+    pub(crate) applied_at: String,
+}
+
+/// Returns what a database records, oldest row first.
+pub(crate) fn records(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Record>> {
     if shape(connection, table)? != Shape::Expected {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT migration_version FROM {} ORDER BY id", quote_name(table));
+    let sql = format!(
+        "SELECT migration_version, version, applied_at FROM {} ORDER BY id",
+        quote_name(table)
+    );
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+    let rows = statement.query_map([], |row| {
+        Ok(Record { migration: row.get(0)?, version: row.get(1)?, applied_at: row.get(2)? })
+    })?;
     rows.collect()
+}
+
+/// Returns the migration versions that a database records, oldest row first.
+pub(crate) fn recorded(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    Ok(records(connection, table)?.into_iter().map(|record| record.migration).collect())
 }
 
 /// What the version table of one database holds, followed through a run.
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     exists: bool,
-    migrations: BTreeSet<String>,
+    migrations: BTreeSet<Version>,
     last: Option<String>,
 }
 
@@ -86,27 +108,25 @@ impl Versions {
         if shape(connection, table)? != Shape::Expected {
             return Ok(Self::default());
         }
-        let mut versions = Self { exists: true, ..Self::default() };
-        let sql =
-            format!("SELECT migration_version, version FROM {} ORDER BY id", quote_name(table));
-        let mut statement = connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            versions.migrations.insert(row.get(0)?);
-            versions.last = Some(row.get(1)?);
-        }
-        Ok(versions)
+        let records = records(connection, table)?;
+        Ok(Self {
+            exists: true,
+            migrations: records.iter().filter_map(|record| record.migration.parse().ok()).collect(),
+            last: records.into_iter().next_back().map(|record| record.version),
+        })
     }
 
-    /// Records a migration, unless its own SQL did already.
+    /// Records a migration, unless its own SQL did already: then `written` is true.
     ///
-    /// Where it declares no version, the last recorded one goes on.
+    /// Where it declares no version, the last recorded one goes on. A row of an earlier attempt
+    /// gets the time of this one, as the history does.
     pub(crate) fn record(
         &mut self,
         connection: &Connection,
         table: &str,
         info: &MigrationInfo,
         applied_at: &str,
+        written: bool,
     ) -> rusqlite::Result<()> {
         let table = quote_name(table);
         if !self.exists {
@@ -114,8 +134,16 @@ impl Versions {
                 .execute_batch(&format!("CREATE TABLE IF NOT EXISTS {table} ({DEFINITION})"))?;
             self.exists = true;
         }
-        if !self.migrations.insert(info.version.to_string()) {
-            return Ok(());
+        if !self.migrations.insert(info.version.clone()) {
+            if written {
+                return Ok(());
+            }
+            let sql = format!(
+                "UPDATE {table} SET applied_at = ?1, version = coalesce(?2, version)
+                WHERE ltrim(migration_version, '0') = ltrim(?3, '0')"
+            );
+            let values = params![applied_at, info.schema_version.as_deref(), info.version.as_str()];
+            return connection.execute(&sql, values).map(drop);
         }
         let version = info
             .schema_version
@@ -143,12 +171,12 @@ const DEFINITION: &str = "
     description TEXT
 ";
 
-/// Removes all but the first row of each migration.
+/// Removes all but the first row of each migration. `0003` and `00003` are one.
 pub(crate) fn remove_doubled(connection: &Connection, table: &str) -> rusqlite::Result<()> {
     if shape(connection, table)? == Shape::Expected {
         let table = quote_name(table);
         let sql = format!(
-            "DELETE FROM {table} WHERE id NOT IN (SELECT min(id) FROM {table} GROUP BY migration_version)"
+            "DELETE FROM {table} WHERE id NOT IN (SELECT min(id) FROM {table} GROUP BY ltrim(migration_version, '0'))"
         );
         connection.execute(&sql, [])?;
     }
@@ -166,7 +194,7 @@ pub(crate) fn forget(
     }
     let table = quote_name(table);
     connection.execute(
-        &format!("DELETE FROM {table} WHERE migration_version = ?1"),
+        &format!("DELETE FROM {table} WHERE ltrim(migration_version, '0') = ltrim(?1, '0')"),
         [info.version.as_str()],
     )?;
     let empty: bool =
@@ -199,11 +227,34 @@ mod tests {
         for _ in 0..2 {
             let mut versions = Versions::read(&connection, "schema_version").expect("reads");
             versions
-                .record(&connection, "schema_version", migration.info(), "now")
+                .record(&connection, "schema_version", migration.info(), "now", false)
                 .expect("records");
         }
         assert_eq!(versions(&connection), [("1.0.0".to_owned(), "0001".to_owned())]);
         forget(&connection, "schema_version", migration.info()).expect("forgets");
+        assert_eq!(shape(&connection, "schema_version").expect("asks"), Shape::Absent);
+    }
+
+    #[test]
+    fn a_version_written_with_more_zeros_is_the_same_one() {
+        let connection = Connection::open_in_memory().expect("opens");
+        let short = Migration::new("0001", &["a"], |_| Ok(()));
+        let long = Migration::new("00001", &["a"], |_| Ok(()));
+        let record = |migration: &Migration| {
+            let mut versions = Versions::read(&connection, "schema_version").expect("reads");
+            versions
+                .record(&connection, "schema_version", migration.info(), "now", false)
+                .expect("records");
+        };
+        record(&short);
+        record(&long);
+        assert_eq!(versions(&connection), [("1.0.0".to_owned(), "0001".to_owned())]);
+        connection
+            .execute("INSERT INTO schema_version VALUES (2, '1', '00001', 'now', NULL)", [])
+            .expect("doubles");
+        remove_doubled(&connection, "schema_version").expect("removes");
+        assert_eq!(versions(&connection).len(), 1);
+        forget(&connection, "schema_version", long.info()).expect("forgets");
         assert_eq!(shape(&connection, "schema_version").expect("asks"), Shape::Absent);
     }
 
@@ -214,8 +265,12 @@ mod tests {
         first.info.schema_version = Some("2.5.0".into());
         let second = Migration::new("0002", &["a"], |_| Ok(()));
         let mut recorded = Versions::default();
-        recorded.record(&connection, "schema_version", first.info(), "now").expect("records");
-        recorded.record(&connection, "schema_version", second.info(), "now").expect("records");
+        recorded
+            .record(&connection, "schema_version", first.info(), "now", false)
+            .expect("records");
+        recorded
+            .record(&connection, "schema_version", second.info(), "now", false)
+            .expect("records");
         assert_eq!(versions(&connection)[1], ("2.5.0".to_owned(), "0002".to_owned()));
     }
 

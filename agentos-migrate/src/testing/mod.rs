@@ -33,14 +33,21 @@
 //! ```
 
 mod check;
-mod seed;
+mod lint;
+mod rows;
+mod schema_files;
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-pub use self::check::{check, check_keeping};
+pub use self::check::check;
+pub use self::lint::{lint, lint_where, prove_downgrades};
+pub use self::schema_files::schema_files;
 use crate::error::{Error, ErrorKind};
+pub use crate::lint::{
+    AllowedFinding, DowngradeProof, LintFinding, LintReport, LintRule, Severity,
+};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
 use crate::registry::Registry;
@@ -66,16 +73,18 @@ impl Harness {
         Ok(harness)
     }
 
-    /// Makes a directory without any file.
+    /// Makes a directory without any file but what the application itself makes, if the set
+    /// declares that as its baseline.
     ///
     /// # Errors
     ///
-    /// A temporary directory that cannot be made.
+    /// A temporary directory that cannot be made; a baseline that SQLite refuses.
     pub fn empty(registry: Registry) -> Result<Self, Error> {
         let directory = tempfile::tempdir()
             .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
         let options = Options::default().backup(BackupPolicy::Skip);
         let migrator = Migrator::new(registry, directory.path()).with_options(options);
+        migrator.lay_baseline(directory.path())?;
         Ok(Self { migrator, directory })
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod agentos;
 pub(crate) mod command;
+pub(crate) mod lint;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use agentos_migrate::rusqlite::types::Value;
 use sha2::Digest;
 
 use agentos_migrate::{
-    BackupPolicy, Migration, MigrationContext, Migrator, Options, Registry, Result,
+    BackupPolicy, Finding, Migration, MigrationContext, Migrator, Options, Registry, Result, Target,
 };
 
 /// A data directory that goes with the test.
@@ -131,4 +132,24 @@ pub(crate) fn registry(migrations: Vec<Migration>) -> Registry {
 pub(crate) fn migrator(directory: &Directory, migrations: Vec<Migration>) -> Migrator {
     let options = Options::default().backup(BackupPolicy::Skip);
     Migrator::new(registry(migrations), directory.path()).with_options(options)
+}
+
+/// A directory that stands at the newest of [`three`].
+pub(crate) fn upgraded() -> (Directory, Migrator) {
+    let directory = Directory::new();
+    let migrator = migrator(&directory, three());
+    migrator.upgrade(&Target::Latest).expect("upgrades");
+    (directory, migrator)
+}
+
+/// Verifies, and compares the findings with lines of code and message.
+#[track_caller]
+pub(crate) fn finds(migrator: &Migrator, expected: &[&str]) {
+    let findings = migrator.verify().expect("verifies").findings;
+    let found: Vec<String> = findings.iter().map(line_of).collect();
+    assert_eq!(found, expected);
+}
+
+fn line_of(finding: &Finding) -> String {
+    format!("{}: {}", finding.code, finding.message)
 }

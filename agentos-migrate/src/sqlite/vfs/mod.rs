@@ -23,4 +23,4 @@ pub(crate) mod crash;
 mod tests;
 
 pub(crate) use self::group::{CommitError, Group};
-pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header};
+pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header, real};

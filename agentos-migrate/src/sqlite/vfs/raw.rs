@@ -5,7 +5,7 @@
 //! it holds.
 
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
@@ -25,7 +25,7 @@ impl RawFile {
         let base = Base::find(None)
             .ok_or_else(|| Error::new(ErrorKind::Sqlite, "SQLite has no default file layer"))?;
         let opened =
-            base.open(&name_of(path)?, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB);
+            base.open(&name_of(&real(path))?, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB);
         let file = opened.map_err(|code| failed("open", &path.display().to_string(), code))?;
         Ok(Self { file, shown: path.display().to_string() })
     }
@@ -75,7 +75,7 @@ const HEADER_BYTES: usize = 100;
 /// the file is missing, busy, in WAL mode, has a journal, or is no database.
 pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
     let Some(base) = Base::find(None) else { return Ok(None) };
-    let name = name_of(path)?;
+    let name = name_of(&real(path))?;
     let Ok(opened) = base.open(&name, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB) else {
         return Ok(None);
     };
@@ -125,6 +125,12 @@ pub(crate) fn change_counter(path: &Path) -> Result<u32, Error> {
 }
 
 /// Returns a path as SQLite names the file.
+/// Follows links, as SQLite does before it opens a file: its file layer opens none
+/// (<https://sqlite.org/c3ref/vfs.html>, `xFullPathname`), and journals stand beside the real file.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
     #[cfg(unix)]
     let bytes = Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec());

@@ -1,0 +1,149 @@
+//! What each database records of its migrations, against the history.
+//!
+//! A file that belongs to another directory, an older copy or a lost history show here: the
+//! version rows and the history were written by one commit, and should agree in every word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Migrator;
+use super::verify::Finding;
+use crate::event::{Event, EventKind};
+use crate::history::History;
+use crate::sqlite::accepted_drift::{Accepted, RECORD};
+use crate::sqlite::schema_version::Record;
+use crate::version::Version;
+
+/// What the history says: applied migrations, and every time at which one was applied.
+pub(super) struct Told<'a> {
+    history: &'a History,
+    times: BTreeMap<Version, BTreeSet<&'a str>>,
+    accepted: &'a [Accepted],
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn new(history: &'a History, events: &'a [Event], accepted: &'a [Accepted]) -> Self {
+        let mut times: BTreeMap<Version, BTreeSet<&str>> = BTreeMap::new();
+        for event in events {
+            if matches!(event.kind, EventKind::Applied | EventKind::Forced)
+                && let Some(version) = event.version.as_deref().and_then(|text| text.parse().ok())
+            {
+                times.entry(version).or_default().insert(&event.at);
+            }
+        }
+        Self { history, times, accepted }
+    }
+
+    fn is_applied(&self, record: &Record) -> bool {
+        record
+            .migration
+            .parse()
+            .is_ok_and(|version| self.history.row(&version).is_some_and(|row| row.success))
+    }
+
+    /// Asks whether a row was written by a run that this directory's log does not know.
+    ///
+    /// Only where the log tells of the migration, and the row's time is of this engine's form:
+    /// an older tool's rows, and those that a migration wrote itself, say nothing.
+    fn is_from_elsewhere(&self, database: &str, record: &Record) -> bool {
+        let Ok(version) = record.migration.parse::<Version>() else { return false };
+        let Some(times) = self.times.get(&version) else { return false };
+        let is_accepted = self.accepted.iter().any(|row| {
+            row.is_about(database, RECORD, version.as_str())
+                && row.sql.as_deref() == Some(record.applied_at.as_str())
+        });
+        is_ours(&record.applied_at) && !times.contains(record.applied_at.as_str()) && !is_accepted
+    }
+
+    /// Returns the rows that only a copied file can have, as a person may accept them: version and time.
+    pub(super) fn rows_from_elsewhere(
+        &self,
+        database: &str,
+        records: &[Record],
+    ) -> Vec<(String, String)> {
+        let records = records.iter();
+        records
+            .filter(|record| self.is_applied(record) && self.is_from_elsewhere(database, record))
+            .map(|record| (record.migration.clone(), record.applied_at.clone()))
+            .collect()
+    }
+}
+
+/// Asks for the form in which this engine writes a time: `2026-01-14T08:30:12.000000Z`.
+fn is_ours(time: &str) -> bool {
+    time.len() == 27 && time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok()
+}
+
+impl Migrator {
+    /// Compares what a database records with what the history has on it.
+    pub(super) fn compare_records(
+        &self,
+        database: &str,
+        records: &[Record],
+        told: &Told<'_>,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let recorded: BTreeSet<Version> =
+            records.iter().filter_map(|record| record.migration.parse().ok()).collect();
+        for version in self.applied_to(database, told.history).difference(&recorded) {
+            let message = format!("the history has {version}, and {database} does not record it");
+            let hint = "`recover` marks it, then `upgrade` runs it again";
+            findings.push(Finding::on(database, "unrecorded", message, hint));
+        }
+        let distinct: BTreeSet<&str> =
+            records.iter().map(|record| record.migration.trim_start_matches('0')).collect();
+        if distinct.len() < records.len() {
+            let message = format!("{database} records a migration more than once");
+            let hint = "`recover` removes the doubled rows";
+            findings.push(Finding::on(database, "doubled", message, hint));
+        }
+        for record in records {
+            findings.extend(self.judge(database, record, told));
+        }
+        findings
+    }
+
+    fn judge(&self, database: &str, record: &Record, told: &Told<'_>) -> Option<Finding> {
+        let Record { migration, version, applied_at } = record;
+        if !told.is_applied(record) {
+            let message =
+                format!("{database} records {migration}, and the history does not have it");
+            let hint = "`recover` takes it into the history if all its databases record it, else `upgrade` runs it again; or `restore` a backup of one moment";
+            return Some(Finding::on(database, "unknown_record", message, hint));
+        }
+        if told.is_from_elsewhere(database, record) {
+            let message = format!(
+                "{database} records {migration} as applied at {applied_at}, and no run of this directory did that: \
+                 the file, or migrations.db, was copied in from elsewhere"
+            );
+            let hint = "`restore ID --database NAME` brings this directory's own file back; `accept --drift` records that the copy is meant";
+            return Some(Finding::on(database, "copied_in", message, hint));
+        }
+        let compiled = self.registry.migration(&migration.parse().ok()?)?;
+        let declared = compiled.info().schema_version.as_deref()?;
+        (declared != version).then(|| {
+            let message = format!(
+                "{database} records {migration} as schema version {version}, and it declares {declared}"
+            );
+            let hint = "put the row right by hand, in the database's version table";
+            Finding::on(database, "version_differs", message, hint)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_times_in_the_form_of_this_engine_say_where_a_row_is_from() {
+        assert!(is_ours("2026-01-14T08:30:12.000000Z"));
+        for other in [
+            "2026-01-14T08:30:12.123456",
+            "2026-01-14 08:30:12",
+            "2026-01-14T08:30:12.123Z",
+            "again",
+        ] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
+}
