@@ -46,11 +46,14 @@ pub fn file(directory: &Path) -> PathBuf {
     directory.join("app.db")
 }
 
-/// Runs one job: `prepare`, `start`, `revert`.
+/// Runs one job, and prints the nanoseconds of its measured part.
 ///
 /// - `prepare SET COUNT DIRECTORY VARIANT`: applies the first COUNT migrations, as fast as the tool can
-/// - `start SET COUNT DIRECTORY VARIANT REPEAT`: times starts of a program with COUNT migrations
-/// - `revert SET COUNT DIRECTORY VARIANT TARGET`: times the way back
+/// - `start SET COUNT DIRECTORY VARIANT`: starts a program with COUNT migrations
+/// - `revert SET COUNT DIRECTORY VARIANT TARGET`: goes back; prints nothing if the tool can't
+///
+/// One job is one process, as a program starts once: what a tool does the
+/// first time counts.
 ///
 /// # Panics
 ///
@@ -58,27 +61,26 @@ pub fn file(directory: &Path) -> PathBuf {
 pub fn main<T: Tool>() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [job, set, count, directory, variant, rest @ ..] = &arguments[..] else {
-        panic!("usage: JOB SET COUNT DIRECTORY VARIANT [REPEAT | TARGET]");
+        panic!("usage: JOB SET COUNT DIRECTORY VARIANT [TARGET]");
     };
     let tool = T::compile(generate(set, count.parse().expect("a count")), variant);
     let directory = Path::new(directory);
-    let number = || rest[0].parse::<usize>().expect("a number");
-    match job.as_str() {
-        "prepare" => tool.upgrade(directory, Durability::Off),
+    let started = Instant::now();
+    let did = match job.as_str() {
+        "prepare" => {
+            tool.upgrade(directory, Durability::Off);
+            true
+        }
         "start" => {
-            for _ in 0..number() {
-                let started = Instant::now();
-                tool.upgrade(directory, Durability::Default);
-                println!("{}", started.elapsed().as_nanos());
-            }
+            tool.upgrade(directory, Durability::Default);
+            true
         }
-        "revert" => {
-            let started = Instant::now();
-            if tool.revert(directory, number()) {
-                println!("{}", started.elapsed().as_nanos());
-            }
-        }
+        "revert" => tool.revert(directory, rest[0].parse().expect("a number")),
         other => panic!("no job `{other}`"),
+    };
+    let elapsed = started.elapsed();
+    if did {
+        println!("{}", elapsed.as_nanos());
     }
 }
 

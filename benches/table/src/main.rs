@@ -94,17 +94,15 @@ fn run_once(job: &Job, column: &Column, template: &Path, scratch: &Path) -> Opti
     copy(template, &directory);
     // What the copy left to write is not the tool's.
     assert!(Command::new("sync").status().expect("syncs").success());
-    let (name, count, last, after) = match job.step {
-        Step::Start { repeat } => ("start", job.after, repeat, job.after),
-        Step::Revert => ("revert", job.before, job.after, job.after),
+    let (name, count) = match job.step {
+        Step::Start => ("start", job.after),
+        Step::Revert => ("revert", job.before),
     };
-    let text = call(column, &[name, job.set, &count.to_string()], &directory, &[&last.to_string()]);
-    let mut times: Vec<f64> = text.lines().map(|line| line.parse().expect("a time")).collect();
-    if times.is_empty() {
-        return None;
-    }
-    check(&directory, job.set, after, column);
-    Some(print::median(&mut times))
+    let last = job.after.to_string();
+    let text = call(column, &[name, job.set, &count.to_string()], &directory, &[&last]);
+    let time = text.trim().parse().ok()?;
+    check(&directory, job.set, job.after, column);
+    Some(time)
 }
 
 fn call(column: &Column, job: &[&str], directory: &Path, rest: &[&str]) -> String {
