@@ -14,10 +14,18 @@ fn copy_fixtures() {
     let target =
         Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
     let to = target.join("tests/trybuild").join(env!("CARGO_PKG_NAME")).join("fixtures");
-    std::fs::create_dir_all(&to).expect("the folder is made");
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fixtures");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fixtures"), &to);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder is made");
     for entry in std::fs::read_dir(from).expect("the fixtures are listed") {
         let entry = entry.expect("a fixture is read");
-        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a fixture is copied");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a fixture is copied");
+        }
     }
 }

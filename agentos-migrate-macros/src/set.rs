@@ -89,6 +89,7 @@ impl Set {
             .collect();
         names.sort();
         let from = invoking_folder(root);
+        let mut problems: Option<syn::Error> = None;
         for name in &names {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
                 self.expected.extend(version_of(stem));
@@ -96,10 +97,21 @@ impl Set {
                 self.modules.push(Module { name: module_name(stem), path });
             } else if let Some(stem) = name.strip_suffix(".up.sql") {
                 let down = names.contains(&format!("{stem}.down.sql"));
-                let migration = sql_file::found(&dir.value(), stem, down, databases)
-                    .map_err(|problem| failed(format!("{name}: {problem}")))?;
-                self.expected.push(migration.version.value());
-                self.sql_migrations.push(migration);
+                match sql_file::found(&dir.value(), stem, down, databases) {
+                    Ok(migration) => {
+                        self.expected.push(migration.version.value());
+                        self.sql_migrations.push(migration);
+                    }
+                    Err(problem) => {
+                        let is_placed = problem.starts_with(&dir.value());
+                        let place = if is_placed { String::new() } else { format!("{name}: ") };
+                        let error = failed(format!("{place}{problem}"));
+                        match &mut problems {
+                            Some(all) => all.combine(error),
+                            None => problems = Some(error),
+                        }
+                    }
+                }
             } else if let Some(stem) = name.strip_suffix(".down.sql")
                 && !names.contains(&format!("{stem}.up.sql"))
             {
@@ -108,7 +120,7 @@ impl Set {
         }
         self.expected.sort();
         self.expected.dedup();
-        Ok(())
+        problems.map_or(Ok(()), Err)
     }
 }
 
