@@ -5,6 +5,7 @@ mod support;
 mod agentos;
 mod backups;
 mod command_line;
+mod dependencies;
 mod failures;
 mod foreign_keys;
 mod history;
