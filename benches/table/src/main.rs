@@ -1,8 +1,8 @@
 //! Calls the programs in turn, checks what each did, and prints the table.
 //!
 //! A round runs every tool once, so that a busy moment of the machine hits
-//! all. A ratio compares a tool with the limit in the same round; the median
-//! over the rounds is shown.
+//! all. Of the rounds the fastest counts: what is added to it is other
+//! people's work.
 
 mod jobs;
 mod print;

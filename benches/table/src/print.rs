@@ -45,45 +45,41 @@ fn file_system(path: &Path) -> String {
     holding.max_by_key(|fields| fields[1].len()).map_or("unknown".to_owned(), |f| f[2].to_owned())
 }
 
-/// The medians with their ratio to the limit, and then how far the rounds lie apart.
+/// The fastest rounds with their factors to the limit's, and then what the other rounds were.
 pub(crate) fn tables(columns: &[Column], results: &[(&str, Times)]) {
     let heads: Vec<_> = columns.iter().map(|column| column.title).collect();
     let head = || {
         println!("| | {} |", heads.join(" | "));
         println!("|---|{}", "--:|".repeat(columns.len()));
     };
+    let row = |title: &str, times: &Times, cell: &dyn Fn(&[f64]) -> String| {
+        let cell = |times: &Option<Vec<f64>>| times.as_deref().map_or("–".to_owned(), cell);
+        println!("| {title} | {} |", times.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    };
     head();
     for (title, times) in results {
-        let limit = times[0].clone().unwrap_or_default();
-        let cells = times.iter().map(|times| match times {
-            None => "–".to_owned(),
-            Some(times) => {
-                let mut ratios: Vec<f64> =
-                    times.iter().zip(&limit).map(|(time, limit)| time / limit).collect();
-                format!("{} ({})", human(median(&mut times.clone())), ratio(median(&mut ratios)))
-            }
-        });
-        println!("| {title} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        let limit = times[0].as_deref().map_or(f64::NAN, fastest);
+        let cell = |times: &[f64]| {
+            format!("{} ({})", human(fastest(times)), ratio(fastest(times) / limit))
+        };
+        row(title, times, &cell);
     }
-    println!("\nFastest and slowest round:\n");
+    println!("\nThe median and the slowest round; how many rounds:\n");
     head();
     for (title, times) in results {
-        let cells = times.iter().map(|times| match times {
-            None => "–".to_owned(),
-            Some(times) => {
-                let fastest = times.iter().copied().fold(f64::MAX, f64::min);
-                let slowest = times.iter().copied().fold(0.0, f64::max);
-                format!("{} … {}", human(fastest), human(slowest))
-            }
-        });
         let rounds = times[0].as_ref().map_or(0, Vec::len);
-        println!("| {title} ({rounds}) | {} |", cells.collect::<Vec<_>>().join(" | "));
+        let cell = |times: &[f64]| {
+            let mut times = times.to_vec();
+            times.sort_by(f64::total_cmp);
+            format!("{}, {}", human(times[times.len() / 2]), human(times[times.len() - 1]))
+        };
+        row(&format!("{title} ({rounds})"), times, &cell);
     }
 }
 
-pub(crate) fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+/// What the machine can when nobody else is at work.
+fn fastest(times: &[f64]) -> f64 {
+    times.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 fn human(nanoseconds: f64) -> String {
