@@ -211,8 +211,8 @@ mod tests {
     /// Of these the first `committed` are committed, and the last failed.
     #[track_caller]
     fn state(versions: &[&str], committed: usize, expected: &str) -> Report {
-        let mut report = Report::default();
-        report.results = versions.iter().map(|version| result(version, true)).collect();
+        let results = versions.iter().map(|version| result(version, true)).collect();
+        let mut report = Report { results, ..Report::default() };
         for _ in 0..committed {
             report.committed(1);
         }
