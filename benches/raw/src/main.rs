@@ -22,7 +22,7 @@ impl Tool for Raw {
         for entry in &self.0[current..] {
             transaction.execute_batch(entry.up).expect("runs");
         }
-        transaction.pragma_update(None, "user_version", self.0.len() as i64).expect("sets");
+        transaction.pragma_update(None, "user_version", user_version(self.0.len())).expect("sets");
         transaction.commit().expect("commits");
     }
 
@@ -33,7 +33,7 @@ impl Tool for Raw {
         for entry in self.0[target..current].iter().rev() {
             transaction.execute_batch(entry.down).expect("runs");
         }
-        transaction.pragma_update(None, "user_version", target as i64).expect("sets");
+        transaction.pragma_update(None, "user_version", user_version(target)).expect("sets");
         transaction.commit().expect("commits");
         true
     }
@@ -51,6 +51,10 @@ fn version(connection: &Connection) -> usize {
     let version: u32 =
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("reads");
     version as usize
+}
+
+fn user_version(version: usize) -> i64 {
+    i64::try_from(version).expect("a small number")
 }
 
 fn main() {

@@ -89,19 +89,22 @@ fn prepare(job: &Job, column: &Column, scratch: &Path) -> PathBuf {
 }
 
 fn run_once(job: &Job, column: &Column, template: &Path, scratch: &Path) -> Option<f64> {
-    let directory = scratch.join("work");
-    drop(std::fs::remove_dir_all(&directory));
-    copy(template, &directory);
-    // What the copy left to write is not the tool's.
-    assert!(Command::new("sync").status().expect("syncs").success());
+    // A start with nothing to do changes nothing, so the template serves all rounds.
+    let directory = if job.before == job.after { template } else { &scratch.join("work") };
+    if directory != template {
+        drop(std::fs::remove_dir_all(directory));
+        copy(template, directory);
+        // What the copy left to write is not the tool's.
+        assert!(Command::new("sync").status().expect("syncs").success());
+    }
     let (name, count) = match job.step {
         Step::Start => ("start", job.after),
         Step::Revert => ("revert", job.before),
     };
     let last = job.after.to_string();
-    let text = call(column, &[name, job.set, &count.to_string()], &directory, &[&last]);
+    let text = call(column, &[name, job.set, &count.to_string()], directory, &[&last]);
     let time = text.trim().parse().ok()?;
-    check(&directory, job.set, job.after, column);
+    check(directory, job.set, job.after, column);
     Some(time)
 }
 
