@@ -87,6 +87,11 @@ impl Set {
             .collect();
         names.sort();
         let from = invoking_folder(root);
+        let mut problems: Option<syn::Error> = None;
+        let mut wrong = |problem: String| match &mut problems {
+            Some(all) => all.combine(failed(problem)),
+            None => problems = Some(failed(problem)),
+        };
         for name in &names {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
                 self.expected.extend(version_of(stem));
@@ -94,22 +99,25 @@ impl Set {
                 self.modules.push(Module { name: module_name(stem), path });
             } else if let Some(stem) = name.strip_suffix(".up.sql") {
                 let down = names.contains(&format!("{stem}.down.sql"));
-                let migration =
-                    sql_file::found(&dir.value(), stem, down, databases).map_err(|problem| {
-                        let is_told = problem.contains(name);
-                        failed(if is_told { problem } else { format!("{name}: {problem}") })
-                    })?;
-                self.expected.push(migration.version.value());
-                self.sql_migrations.push(migration);
+                match sql_file::found(&dir.value(), stem, down, databases) {
+                    Ok(migration) => {
+                        self.expected.push(migration.version.value());
+                        self.sql_migrations.push(migration);
+                    }
+                    Err(problem) => {
+                        let is_told = problem.contains(name) || problem.starts_with(&dir.value());
+                        wrong(if is_told { problem } else { format!("{name}: {problem}") });
+                    }
+                }
             } else if let Some(stem) = name.strip_suffix(".down.sql")
                 && !names.contains(&format!("{stem}.up.sql"))
             {
-                return Err(failed(format!("{name} has no {stem}.up.sql beside it")));
+                wrong(format!("{name} has no {stem}.up.sql beside it"));
             }
         }
         self.expected.sort();
         self.expected.dedup();
-        Ok(())
+        problems.map_or(Ok(()), Err)
     }
 }
 

@@ -6,6 +6,7 @@ mod agentos;
 mod agreement;
 mod backups;
 mod command_line;
+mod dependencies;
 mod drift;
 mod failures;
 mod foreign_keys;

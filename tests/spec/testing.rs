@@ -120,10 +120,10 @@ fn a_statement_on_a_table_or_a_column_that_is_not_there_is_named_with_the_place_
         ]);
         let error = check(&set).expect_err("refused");
         let details = error.details();
-        assert!(details.contains(&format!("statement: {wrong}")), "{error:?}");
+        assert!(details.contains(&format!("  statement  {wrong}")), "{error:?}");
         let place = set.migrations()[1].info().location;
         assert!(place.file.ends_with("testing.rs"), "{place}");
-        assert!(details.contains(&format!("migration at {place}")), "{error:?}");
+        assert!(details.contains(&format!("  at {place}")), "{error:?}");
     }
 }
 
