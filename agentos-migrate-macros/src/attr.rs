@@ -216,3 +216,79 @@ fn skip_to_comma(input: ParseStream<'_>) {
         drop(input.parse::<TokenTree>());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces of attributes, right and wrong.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            proptest::sample::select(KEYS).prop_map(str::to_owned),
+            proptest::sample::select(
+                &[
+                    "=",
+                    ",",
+                    "::",
+                    "[",
+                    "]",
+                    "(",
+                    ")",
+                    "{",
+                    "}",
+                    "#",
+                    "\"0001\"",
+                    "[\"a\", \"b\"]",
+                    "0001",
+                    "self",
+                    "crate",
+                    "r#type",
+                    "'a'",
+                    "b\"x\"",
+                    "-",
+                    "!",
+                    "a::b",
+                    "[\"a\" \"b\"]",
+                ][..]
+            )
+            .prop_map(str::to_owned),
+            "[a-z_]{1,9}",
+            "\\PC{1,3}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_tokens_are_read_or_refused_with_what_to_write(
+            pieces in proptest::collection::vec(piece(), 0..24),
+        ) {
+            let Ok(tokens) = pieces.join(" ").parse::<TokenStream>() else { return Ok(()) };
+            let (_, errors) = parse(tokens);
+            for error in errors {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+
+        #[test]
+        fn a_key_with_its_value_is_read_wherever_it_stands(
+            keys in proptest::sample::subsequence(vec!["version", "name", "description", "irreversible"], 1..5).prop_shuffle(),
+            value in "[a-z0-9 ]{0,8}",
+            comma in any::<bool>(),
+        ) {
+            let pairs: Vec<String> = keys.iter().map(|key| format!("{key} = \"{value}\"")).collect();
+            let text = format!("{}{}", pairs.join(", "), if comma { "," } else { "" });
+            let (read, errors) = parse(text.parse().expect("tokens"));
+            prop_assert!(errors.is_empty(), "{:?}", errors);
+            let found = [
+                ("version", &read.version), ("name", &read.name),
+                ("description", &read.description), ("irreversible", &read.irreversible),
+            ];
+            for (key, literal) in found {
+                let expected = keys.contains(&key).then(|| value.clone());
+                prop_assert_eq!(literal.as_ref().map(LitStr::value), expected);
+            }
+        }
+    }
+}

@@ -201,6 +201,8 @@ fn failed(path: &Path, error: &std::io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn line(version: &str, digit: &str) -> Line {
@@ -262,5 +264,37 @@ mod tests {
             assert!(refused(rubbish).contains("line 1 is not"), "{rubbish}");
         }
         assert_eq!(parse("# nothing\n\n").expect("reads").len(), 0);
+    }
+
+    /// Lines as people and merges leave them.
+    fn text() -> impl Strategy<Value = String> {
+        let sum = "a".repeat(64);
+        let line = prop_oneof![
+            "[0-9]{0,22}".prop_map(|digits| format!("{digits} step {}", "b".repeat(64))),
+            "[0-9]{4}".prop_map(move |digits| format!("{digits} a name {sum}")),
+            Just("<<<<<<< HEAD".to_owned()),
+            Just("=======".to_owned()),
+            Just("# head".to_owned()),
+            "\\PC{0,40}",
+            "[ \\t\r]{0,4}",
+        ];
+        proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_an_update_makes_it_one_that_is_read(text in text()) {
+            if let Err(refused) = parse(&text) {
+                prop_assert!(refused.starts_with("line "), "{}", refused);
+            }
+            let kept = readable(&text);
+            let before = parse(&kept).expect("is readable");
+            let new = line("4711", "c");
+            let updated = with_line(&kept, &new).expect("adds");
+            let after = parse(&updated).expect("is readable");
+            prop_assert_eq!(after.get(&4711), Some(&new));
+            prop_assert!(before.iter().all(|(number, old)| *number == 4711 || after[number].checksum == old.checksum));
+            prop_assert_eq!(with_line(&updated, &new).expect("adds"), updated);
+        }
     }
 }

@@ -130,7 +130,7 @@ pub enum Progress<'a> {
         /// Applied or reverted.
         direction: Direction,
     },
-    /// A migration ended, well or not.
+    /// A migration is committed, or it failed. Not told of one that is rolled back with a later one.
     MigrationFinished {
         /// What came of it.
         result: &'a MigrationResult,

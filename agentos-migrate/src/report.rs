@@ -182,9 +182,11 @@ impl Report {
         spaces().flatten().map(grown).sum::<u64>() + journals.unwrap_or_default()
     }
 
-    /// Notes that the next `count` results are committed.
-    pub(crate) fn committed(&mut self, count: usize) {
+    /// Notes that the next `count` results are committed, and returns them.
+    pub(crate) fn committed(&mut self, count: usize) -> &[MigrationResult] {
+        let before = self.committed;
         self.committed += count;
+        &self.results[before..self.committed]
     }
 
     /// Notes that the last result failed after all.
@@ -203,10 +205,12 @@ impl Report {
     /// Says what state the files are in after a run of this plan failed, and
     /// takes back what was reported of migrations that were rolled back with it.
     pub(crate) fn state_after_failure(&mut self, plan: &Plan) -> String {
-        let rolled_back = "rolled back, as a later migration of the same transaction failed";
+        let rolled_back = match self.failed_result() {
+            Some(_) => "rolled back, as a later migration of the same transaction failed",
+            None => "rolled back, as its transaction was not committed",
+        };
         let kept = self.committed;
-        let last = self.results.len().saturating_sub(1);
-        for result in self.results.iter_mut().take(last).skip(kept) {
+        for result in self.results.iter_mut().skip(kept).filter(|result| result.success) {
             result.success = false;
             result.error_message = Some(rolled_back.to_owned());
         }

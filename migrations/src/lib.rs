@@ -9,14 +9,11 @@ agentos_migrate::migrations! {
 
 #[cfg(test)]
 mod tests {
+    agentos_migrate::migration_tests!(super::registry());
+
     #[test]
     fn the_schema_files_are_current() -> Result<(), agentos_migrate::Error> {
         agentos_migrate::testing::schema_files(&super::registry(), "schema")
-    }
-
-    #[test]
-    fn the_set_is_sound() -> Result<(), agentos_migrate::Error> {
-        agentos_migrate::testing::check(&super::registry())
     }
 
     #[test]

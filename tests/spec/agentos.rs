@@ -63,6 +63,7 @@ fn a_directory_that_was_never_migrated_comes_to_the_newest_version() {
     assert_ne!(directory.ask("conversations", "SELECT sum(intent_count) FROM conversations"), "0");
 }
 
+// Proves G9.
 #[test]
 fn a_directory_of_the_python_tool_goes_on_where_that_stopped() {
     check("agentos-v2", &["0003"]);
@@ -71,6 +72,7 @@ fn a_directory_of_the_python_tool_goes_on_where_that_stopped() {
     check("agentos-states/shipped-cli", &["0001", "0002", "0003"]);
 }
 
+// Proves G9.
 #[test]
 fn what_the_python_tool_broke_is_mended_by_running_on() {
     let directory = check("agentos-states/downgraded-0001", &["0002", "0003"]);
@@ -129,6 +131,7 @@ fn a_column_left_empty_by_a_failed_attempt_is_filled() {
     assert_eq!(directory.ask("conversations", unfilled), "0");
 }
 
+// Proves G9.
 #[test]
 fn crashed_files_are_recovered_with_every_committed_row() {
     let directory = agentos::directory("agentos-v0-crashed");

@@ -24,6 +24,7 @@ impl Drop for Ends<'_> {
     }
 }
 
+// Proves G5.
 #[test]
 fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
     let directory = Directory::new();
@@ -92,6 +93,7 @@ fn tar_sha256sum_and_sqlite_alone_read_a_backup() {
     }
 }
 
+// Proves G5.
 #[test]
 fn a_restore_brings_back_every_byte_and_keeps_what_it_replaced() {
     let directory = agentos::directory("agentos-v0");
@@ -368,6 +370,7 @@ fn an_archive_that_reaches_outside_is_refused() {
     assert!(!std::path::Path::new("/tmp/evil").exists());
 }
 
+// Proves G5.
 #[test]
 fn an_upgrade_is_backed_up_first_and_a_failure_names_the_backup() {
     let directory = Directory::new();

@@ -216,3 +216,44 @@ fn the_completions_know_every_command() {
         assert!(script.contains(word), "{word}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_could_not_be_written_is_a_failure_and_a_reader_that_left_is_none() {
+    let directory = agentos::directory("agentos-v0");
+    let into = |out: std::fs::File, arguments: &[&str]| {
+        said(command(directory.path(), arguments).stdout(out).output().expect("runs"))
+    };
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opens");
+    for arguments in [&["status"][..], &["--json", "status"], &["--help"], &["completions", "bash"]]
+    {
+        let lost = into(full(), arguments);
+        assert_eq!(lost.code, 1, "{arguments:?}");
+        assert!(lost.err.starts_with("error: the answer could not be written: "), "{}", lost.err);
+    }
+    let lost = into(full(), &["upgrade", "--no-backup"]);
+    assert_eq!(lost.code, 1);
+    assert!(lost.err.contains("the command itself was carried out"), "{}", lost.err);
+    assert_eq!(run(directory.path(), &["status", "--check"]).code, 0);
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = command(directory.path(), &["status"]);
+    let left = said(command.stdout(writer).output().expect("runs"));
+    assert_eq!((left.code, left.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_question_about_a_file_that_is_kept_locked_gives_up_soon_and_a_run_waits_as_it_is_told() {
+    let directory = agentos::directory("agentos-v2");
+    let holder = rusqlite::Connection::open(directory.file("migrations.db")).expect("opens");
+    holder.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE").expect("locks");
+    for (arguments, seconds) in
+        [(&["status"][..], 4), (&["upgrade", "--wait", "100ms"], 2), (&["history"], 4)]
+    {
+        let begun = std::time::Instant::now();
+        let busy = run(directory.path(), arguments);
+        assert_eq!(busy.code, 5, "{arguments:?} {}", busy.err);
+        assert!(begun.elapsed().as_secs() < seconds, "{arguments:?} took {:?}", begun.elapsed());
+    }
+}

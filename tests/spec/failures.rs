@@ -41,6 +41,7 @@ fn data_of(directory: &Directory) -> Vec<String> {
     ["chat.db", "rules.db"].map(|name| hash_of(&directory.file(name))).to_vec()
 }
 
+// Proves G2.
 #[test]
 fn a_migration_that_returns_an_error_leaves_everything_as_it_was() {
     let fourth = Migration::new("0004", &["chat", "rules"], |ctx| {
@@ -57,6 +58,7 @@ fn a_migration_that_returns_an_error_leaves_everything_as_it_was() {
     assert!(!failure.report.results[0].success);
 }
 
+// Proves G2.
 #[test]
 fn a_migration_that_panics_leaves_everything_as_it_was() {
     let fourth = Migration::new("0004", &["chat"], |ctx| {
@@ -66,6 +68,7 @@ fn a_migration_that_panics_leaves_everything_as_it_was() {
     check(fourth, ErrorKind::MigrationFailed, "it panicked: no way 1");
 }
 
+// Proves G2.
 #[test]
 fn a_migration_whose_validation_says_no_leaves_everything_as_it_was() {
     let fourth =
@@ -293,6 +296,7 @@ fn an_invalid_set_is_refused_with_every_mistake() {
     assert!(directory.contents().is_empty());
 }
 
+// Proves G2.
 #[test]
 fn a_run_that_is_cancelled_rolls_back_and_says_so() {
     let directory = Directory::new();
@@ -310,4 +314,62 @@ fn a_run_that_is_cancelled_rolls_back_and_says_so() {
     });
     assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
     assert_eq!(data_of(&directory), before);
+}
+
+/// Runs a set and returns what an observer was told of each migration, with what a
+/// program that opens the history at that moment would find there.
+fn told(directory: &Directory, set: Vec<Migration>, commit: CommitMode) -> Vec<(String, bool)> {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (seen, history) = (std::sync::Arc::clone(&told), directory.file("migrations.db"));
+    let migrator = migrator(directory, set);
+    let options = migrator.options().clone().commit(commit).observer(move |event| {
+        let agentos_migrate::Progress::MigrationFinished { result } = event else { return };
+        let row = "SELECT success FROM migration_history WHERE version = ?1";
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let is_stored = Connection::open_with_flags(&history, flags)
+            .and_then(|history| history.query_row(row, [&result.version], |row| row.get(0)));
+        assert_eq!(is_stored.unwrap_or(false), result.success, "told before it was true");
+        seen.lock().expect("no panic").push((result.version.clone(), result.success));
+    });
+    drop(migrator.with_options(options).upgrade(&Target::Latest));
+    told.lock().expect("no panic").clone()
+}
+
+#[test]
+fn a_migration_is_told_to_be_applied_when_it_is_committed_and_not_before() {
+    let applied = |versions: &[&str]| -> Vec<(String, bool)> {
+        versions.iter().map(|version| ((*version).to_owned(), true)).collect()
+    };
+    let everything = applied(&["0001", "0002", "0003"]);
+    for commit in [CommitMode::EachMigration, CommitMode::WholeRun] {
+        let fresh = Directory::new();
+        assert_eq!(told(&fresh, three(), commit), everything);
+        let in_use = Directory::new();
+        in_use.sql("chat", "CREATE TABLE mine(a)");
+        assert_eq!(told(&in_use, three(), commit), everything);
+    }
+    let mut set = three();
+    set.push(sql("0004", "chat", "SELECT nothing", ""));
+    let failed = [("0004".to_owned(), false)];
+    assert_eq!(told(&Directory::new(), set.clone(), CommitMode::WholeRun), failed);
+    let in_use = Directory::new();
+    in_use.sql("chat", "CREATE TABLE mine(a)");
+    let expected = [everything, failed.to_vec()].concat();
+    assert_eq!(told(&in_use, set, CommitMode::EachMigration), expected);
+}
+
+#[test]
+fn a_run_that_is_stopped_in_one_transaction_reports_nothing_as_done() {
+    let directory = Directory::new();
+    let migrator = migrator(&directory, three());
+    let canceller = migrator.canceller();
+    let options = migrator.options().clone().observer(move |event| {
+        if matches!(event, agentos_migrate::Progress::MigrationStarted { version, .. } if version.as_str() == "0001") {
+            canceller.cancel();
+        }
+    });
+    let failure = migrator.with_options(options).upgrade(&Target::Latest).expect_err("stopped");
+    assert_eq!(failure.kind(), ErrorKind::Interrupted);
+    assert!(failure.report.results.iter().all(|result| !result.success), "{:?}", failure.report);
+    assert_eq!(failure.state(), Some("nothing was changed"));
 }

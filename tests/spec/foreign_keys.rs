@@ -15,6 +15,7 @@ fn family() -> Directory {
     directory
 }
 
+// Proves G3.
 #[test]
 fn a_parent_rebuilt_by_hand_keeps_its_children() {
     let directory = family();
@@ -26,6 +27,7 @@ fn a_parent_rebuilt_by_hand_keeps_its_children() {
     assert_eq!(directory.ask("chat", "SELECT count(*) FROM child"), "3");
 }
 
+// Proves G3.
 #[test]
 fn a_new_violation_stops_the_migration_and_is_named() {
     let directory = family();
@@ -54,6 +56,7 @@ fn with_trigger() -> Directory {
     directory
 }
 
+// Proves G3.
 #[test]
 fn rows_that_disappear_through_a_trigger_stop_the_migration() {
     let directory = with_trigger();

@@ -16,6 +16,7 @@ mod lint_losses;
 mod lint_rules;
 mod manual;
 mod processes;
+mod races;
 mod rebuild;
 mod rehearsal;
 mod running;

@@ -22,6 +22,7 @@ fn require_names() -> Migration {
     })
 }
 
+// Proves G4.
 #[test]
 fn a_changed_table_keeps_its_rows_children_index_and_view() {
     let directory = Directory::new();
@@ -34,6 +35,7 @@ fn a_changed_table_keeps_its_rows_children_index_and_view() {
     assert_eq!(directory.ask("chat", index), "1");
 }
 
+// Proves G4.
 #[test]
 fn rows_that_the_new_table_does_not_allow_stop_the_run_and_nothing_changes() {
     let directory = Directory::new();

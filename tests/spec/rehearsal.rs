@@ -8,6 +8,7 @@ use agentos_migrate::{
 use crate::support::command::run;
 use crate::support::{Directory, agentos, migrator, sql, three};
 
+// Proves G6.
 #[test]
 fn a_rehearsal_reports_what_would_happen_and_changes_no_byte() {
     let directory = Directory::new();

@@ -106,6 +106,7 @@ fn a_downgrade_reverts_what_is_above_and_leaves_no_trace_of_it() {
     );
 }
 
+// Proves G7.
 #[test]
 fn an_irreversible_step_stops_a_downgrade_before_anything_is_touched() {
     let directory = Directory::new();
@@ -120,6 +121,7 @@ fn an_irreversible_step_stops_a_downgrade_before_anything_is_touched() {
     assert_eq!(directory.contents(), before);
 }
 
+// Proves G6.
 #[test]
 fn questions_do_not_write_a_byte_nor_create_a_file() {
     let directory = Directory::new();
@@ -145,6 +147,7 @@ fn each_database_carries_its_version_unless_the_author_wrote_it() {
     assert_eq!(rows, "0001 7.0 mine; 0002 7.0 step_0002");
 }
 
+// Proves G8.
 #[test]
 fn eight_threads_that_start_at_once_all_succeed_and_each_migration_runs_once() {
     let directory = Directory::new();

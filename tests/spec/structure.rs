@@ -32,7 +32,7 @@ fn library(under: &str) -> Vec<(PathBuf, String)> {
         files.push(path);
     }
     files.retain(|path| {
-        !["tests.rs", "crash.rs", "tests"]
+        !["tests.rs", "tests", "disk.rs", "recorder.rs", "faults.rs", "watch.rs"]
             .iter()
             .any(|tests| path.iter().any(|part| part == *tests))
     });
@@ -133,4 +133,49 @@ fn the_page_of_compile_errors_shows_every_message() {
         cases += 1;
     }
     assert!(cases > 30, "{cases}");
+}
+
+/// Every `// Proves G1.` that stands before a test, with the test's name.
+fn proofs() -> Vec<(u32, String)> {
+    let mut files = Vec::new();
+    for directory in ["tests/spec", "agentos-migrate/src", "agentos-migrate-macros/src"] {
+        sources(&root().join(directory), &mut files);
+    }
+    let mut found = Vec::new();
+    for path in files.iter().filter(|path| !path.ends_with("structure.rs")) {
+        let text = std::fs::read_to_string(path).expect("reads");
+        for after in text.split("// Proves G").skip(1) {
+            let (number, rest) = after.split_once(".\n").expect("a number and a stop");
+            let (attributes, function) = rest.split_once("fn ").expect("a test");
+            assert!(
+                attributes.contains("#[test]") && !attributes.contains('}'),
+                "{}: `// Proves G{number}.` does not stand before a test",
+                path.display()
+            );
+            let name = function.split('(').next().unwrap_or_default().to_owned();
+            found.push((number.parse().expect("a number"), name));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_guarantee_of_the_readme_is_proved_by_tests_that_name_it() {
+    let readme = read("README.md");
+    let section = readme.split("## Guarantees\n").nth(1).expect("guarantees");
+    let section = section.split("\n## ").next().expect("an end");
+    let numbers: Vec<u32> =
+        section.lines().filter_map(|line| line.split_once(". **")?.0.parse().ok()).collect();
+    let counted: Vec<u32> = (1..).take(numbers.len()).collect();
+    assert!(numbers.len() >= 9 && numbers == counted, "{numbers:?}");
+    let proofs = proofs();
+    for number in &numbers {
+        assert!(proofs.iter().any(|(proved, _)| proved == number), "no test proves G{number}");
+    }
+    for (number, test) in &proofs {
+        assert!(
+            numbers.contains(number),
+            "{test} proves G{number}, which the README does not give"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! The check of a whole set finds what a set must not do.
 
-use agentos_migrate::testing::{Harness, check, prove_downgrades};
+use agentos_migrate::testing::{Checks, Harness, check, prove_downgrades};
 use agentos_migrate::{ErrorKind, Migration};
 
 use crate::support::{registry, sql, three};
@@ -120,10 +120,10 @@ fn a_statement_on_a_table_or_a_column_that_is_not_there_is_named_with_the_place_
         ]);
         let error = check(&set).expect_err("refused");
         let details = error.details();
-        assert!(details.contains(&format!("  statement  {wrong}")), "{error:?}");
+        assert!(details.contains(&format!("statement: {wrong}")), "{error:?}");
         let place = set.migrations()[1].info().location;
         assert!(place.file.ends_with("testing.rs"), "{place}");
-        assert!(details.contains(&format!("  at {place}")), "{error:?}");
+        assert!(details.contains(&format!("migration at {place}")), "{error:?}");
     }
 }
 
@@ -147,4 +147,122 @@ fn a_directory_begins_with_what_the_application_makes() {
         .expect("fills");
     harness.migrate_to("0001").expect("upgrades");
     assert!(harness.migrator().verify().expect("verifies").findings.is_empty());
+}
+
+/// A set that nothing is wrong with, as users get its tests.
+mod sound {
+    use agentos_migrate::Error;
+
+    use crate::support::{registry, three};
+
+    agentos_migrate::migration_tests!(registry(three()));
+
+    #[test]
+    fn the_macro_makes_a_test_of_each_check() {
+        let tests: [fn() -> Result<(), Error>; 7] = [
+            the_lock_file_holds_every_migration,
+            a_new_directory_is_built_and_a_second_run_has_nothing_to_do,
+            every_migration_goes_up_and_down_and_up_with_rows_and_without,
+            a_directory_that_stood_at_any_version_ends_as_a_new_one,
+            every_foreign_key_can_hold,
+            a_run_that_ends_at_any_moment_is_finished_by_the_next,
+            runs_that_meet_apply_each_migration_once,
+        ];
+        let ran = std::process::Command::new(std::env::current_exe().expect("a path"))
+            .args(["testing::sound", "--list"])
+            .output()
+            .expect("runs");
+        let list = String::from_utf8(ran.stdout).expect("text");
+        assert_eq!(list.matches(": test").count(), tests.len() + 1, "{list}");
+    }
+}
+
+/// Names of the checks that find something wrong with a set.
+fn failing(set: &agentos_migrate::Registry) -> Vec<&'static str> {
+    let checks = Checks::of(set);
+    let all: [(&str, Result<(), agentos_migrate::Error>); 6] = [
+        ("new_directory", checks.new_directory()),
+        ("steps", checks.steps()),
+        ("prefixes", checks.prefixes()),
+        ("foreign_keys", checks.foreign_keys()),
+        ("crashes", checks.crashes()),
+        ("races", checks.races()),
+    ];
+    all.into_iter().filter_map(|(name, outcome)| outcome.err().map(|_| name)).collect()
+}
+
+fn chat() -> Migration {
+    sql("0001", "chat", "CREATE TABLE chat (id INTEGER PRIMARY KEY)", "DROP TABLE chat")
+}
+
+#[test]
+fn each_check_fails_on_a_set_that_only_it_is_for() {
+    assert!(failing(&registry(three())).is_empty());
+    // Does not run at all.
+    let set = registry(vec![sql("0001", "chat", "ALTER TABLE nowhere ADD COLUMN a", "SELECT 1")]);
+    assert_eq!(failing(&set).len(), 6);
+    // Leaves a table.
+    let set =
+        registry(vec![chat(), sql("0002", "chat", "CREATE TABLE IF NOT EXISTS b (a)", "SELECT 1")]);
+    assert_eq!(failing(&set), ["steps"]);
+    // A column that only an empty table takes.
+    let now = "ALTER TABLE chat ADD COLUMN at INTEGER NOT NULL DEFAULT (unixepoch())";
+    let set = registry(vec![chat(), sql("0002", "chat", now, "ALTER TABLE chat DROP COLUMN at")]);
+    assert_eq!(failing(&set), ["steps", "crashes"]);
+    // A new directory gets something else than one that is there.
+    let second = Migration::new("0002", &["chat"], |ctx| {
+        if ctx.database_existed("chat")? {
+            ctx.execute("chat", "CREATE TABLE later (a)", [])?;
+        }
+        Ok(())
+    });
+    assert_eq!(failing(&registry(vec![chat(), second])), ["prefixes"]);
+    // A parent that is not there: SQLite says so when a row comes.
+    let set = registry(vec![sql(
+        "0001",
+        "chat",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES parent(id))",
+        "DROP TABLE c; DROP TABLE p",
+    )]);
+    assert_eq!(failing(&set), ["foreign_keys"]);
+}
+
+#[test]
+fn a_migration_that_changes_more_than_its_databases_fails_the_checks_of_crashes_and_races() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// As a temporary file of a fixed name would be.
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+
+    let outside = Migration::new("0001", &["chat"], |ctx| {
+        std::fs::create_dir(ctx.data_dir().join("attachments"))?;
+        ctx.execute("chat", "CREATE TABLE chat (id INTEGER PRIMARY KEY)", [])?;
+        Ok(())
+    });
+    let set = registry(vec![outside]);
+    let error = Checks::of(&set).crashes().expect_err("is there when it runs again");
+    assert!(error.to_string().contains("the run after a crash of the building"), "{error}");
+    assert_eq!(failing(&set), ["crashes"]);
+
+    let shared = Migration::new("0001", &["chat"], |ctx| {
+        if TAKEN.swap(true, Ordering::SeqCst) {
+            return Err(agentos_migrate::MigrationError::msg("somebody else is at it"));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        ctx.execute("chat", "CREATE TABLE chat (id INTEGER PRIMARY KEY)", [])?;
+        TAKEN.store(false, Ordering::SeqCst);
+        Ok(())
+    });
+    let set = registry(vec![shared]);
+    assert!(Checks::of(&set).new_directory().is_ok());
+    let error = Checks::of(&set).races().expect_err("two at once");
+    assert!(error.to_string().contains("a run fails that succeeds alone"), "{error}");
+}
+
+#[test]
+fn a_migration_that_commits_by_itself_must_be_able_to_begin_again() {
+    let checked = crate::registry();
+    let error = Checks::of(&checked).crashes().expect_err("inserts twice");
+    assert!(error.to_string().contains("a crash of the building"), "{error:?}");
+    assert!(format!("{error:?}").contains("rows instead of"), "{error:?}");
 }

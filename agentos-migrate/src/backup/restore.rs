@@ -256,7 +256,8 @@ impl Held {
     /// Gives the files back as they were: the restore does not take place.
     fn let_go(self) -> Result<(), Error> {
         drop(self.connections);
-        self.were_wal.iter().try_for_each(|path| locking::return_to_wal(path).map(drop))
+        let wait = locking::SWITCH_WAIT_MAX;
+        self.were_wal.iter().try_for_each(|path| locking::return_to_wal(path, wait).map(drop))
     }
 }
 

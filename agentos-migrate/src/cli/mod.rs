@@ -155,13 +155,11 @@ impl App {
                     }
                 }
             });
-        match outcome {
-            Ok(code) => code.into(),
-            Err(error) => {
-                ui.error(&error, None);
-                exit::code_of(error.kind()).into()
-            }
-        }
+        let code = outcome.unwrap_or_else(|error| {
+            ui.error(&error, None);
+            exit::code_of(error.kind())
+        });
+        ui.check_answer(code).into()
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -1,5 +1,6 @@
 //! What the user sees: the answer on standard output, talk on standard error.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::args::{Color, Global};
 use super::exit::Exit;
 use crate::backup::{BackupManager, Phase};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::status::State;
 
 /// Writes answers and talk.
@@ -20,6 +21,8 @@ pub(super) struct Ui {
     json: bool,
     quiet: bool,
     pub(super) name: &'static str,
+    /// Why an answer could not be written.
+    lost: RefCell<Option<std::io::Error>>,
 }
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -37,7 +40,7 @@ impl Ui {
             Color::Never => anstream::ColorChoice::Never,
         };
         choice.write_global();
-        Self { json: global.json, quiet: global.quiet, name }
+        Self { json: global.json, quiet: global.quiet, name, lost: RefCell::new(None) }
     }
 
     /// Returns whether progress is shown: on a terminal, to people, who did not ask for quiet.
@@ -53,16 +56,33 @@ impl Ui {
     /// Writes the answer: a text for people, or the one document.
     pub(super) fn answer(&self, text: &str, document: &impl Serialize) {
         if self.json {
-            print(&pretty(document));
+            self.print(&pretty(document));
         } else {
-            print(text);
+            self.print(text);
+        }
+    }
+
+    fn print(&self, text: &str) {
+        if let Err(error) = print(text) {
+            *self.lost.borrow_mut() = Some(error);
+        }
+    }
+
+    /// Tells of an answer that could not be written; returns what the exit status then is.
+    pub(super) fn check_answer(&self, code: Exit) -> Exit {
+        match self.lost.take() {
+            None => code,
+            Some(error) => {
+                tell_lost(error);
+                if code == Exit::Done || code == Exit::Pending { Exit::Failed } else { code }
+            }
         }
     }
 
     /// Writes a part of the answer for people; the one document holds it anyway.
     pub(super) fn answer_text(&self, text: &str) {
         if !self.json {
-            print(text);
+            self.print(text);
         }
     }
 
@@ -103,25 +123,25 @@ impl Ui {
                 "hint": error.hint(),
                 "state_on_disk": error.state(),
             });
-            print(&pretty(&document));
+            self.print(&pretty(&document));
         } else {
-            talk(&Self::error_text(error));
+            talk(&error_text(error));
         }
     }
+}
 
-    fn error_text(error: &Error) -> String {
-        let mut text = format!("{BAD}error{BAD:#}: {error}\n");
-        for detail in error.details() {
-            text.push_str(&format!("  {detail}\n"));
-        }
-        if let Some(state) = error.state() {
-            text.push_str(&format!("  {DIM}{state}{DIM:#}\n"));
-        }
-        if let Some(hint) = error.hint() {
-            text.push_str(&format!("\n{BOLD}hint{BOLD:#}: {hint}\n"));
-        }
-        text
+fn error_text(error: &Error) -> String {
+    let mut text = format!("{BAD}error{BAD:#}: {error}\n");
+    for detail in error.details() {
+        text.push_str(&format!("  {detail}\n"));
     }
+    if let Some(state) = error.state() {
+        text.push_str(&format!("  {DIM}{state}{DIM:#}\n"));
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("\n{BOLD}hint{BOLD:#}: {hint}\n"));
+    }
+    text
 }
 
 /// Returns the style of a state's word.
@@ -136,14 +156,21 @@ pub(super) fn style_of(state: State) -> Style {
 /// Tells what clap says: help is an answer, a wrong call is an error.
 pub(super) fn clap_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
-        print(&error.render().ansi().to_string());
-        return Exit::Done.into();
+        return match print(&error.render().ansi().to_string()) {
+            Ok(()) => Exit::Done.into(),
+            Err(error) => {
+                tell_lost(error);
+                Exit::Failed.into()
+            }
+        };
     }
     if arguments.iter().any(|argument| argument == "--json") {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let error = json!({"code": "usage", "message": message, "details": [], "hint": "run with `--help`", "state_on_disk": "nothing was changed"});
-        print(&pretty(&json!({ "error": error })));
+        if let Err(error) = print(&pretty(&json!({ "error": error }))) {
+            tell_lost(error);
+        }
     } else {
         talk(&error.render().ansi().to_string());
     }
@@ -156,9 +183,19 @@ fn pretty(document: &impl Serialize) -> String {
 }
 
 /// A closed pipe is not our trouble: whoever reads has read enough.
-fn print(text: &str) {
+fn print(text: &str) -> std::io::Result<()> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn tell_lost(error: std::io::Error) {
+    let lost = Error::new(ErrorKind::Io, format!("the answer could not be written: {error}"))
+        .in_state("the command itself was carried out; only its answer is lost")
+        .with_hint("write it to where there is room; `status` shows what is applied now");
+    talk(&error_text(&lost.caused_by(error)));
 }
 
 fn talk(text: &str) {

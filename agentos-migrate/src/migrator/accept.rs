@@ -29,7 +29,7 @@ impl Migrator {
         self.recover_locked()?;
         let infos = self.infos();
         let info = known(&infos, version)?;
-        let mut history = questions::history(&self.data_dir)?;
+        let mut history = questions::history(&self.data_dir, self.options.wait)?;
         let state = Status::of(&infos, &history).state(version);
         let row = match (state, history.row(&info.version)) {
             (Some(State::Modified), Some(row)) => row.clone(),

@@ -61,7 +61,7 @@ impl Migrator {
             backup_id: None,
             note: Some(lines.join("\n")),
         };
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
         self.write_history(&history, |connection| {
             accepted_drift::write(connection, &rows)?;
             history_table::append(connection, &event)

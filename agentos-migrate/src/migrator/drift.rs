@@ -193,7 +193,9 @@ impl Migrator {
 
     /// Reads a schema without the engine's own table.
     pub(crate) fn schema_at(&self, path: &Path) -> Result<Schema, Error> {
-        let Some(connection) = reading::open(path)? else { return Ok(Schema::default()) };
+        let Some(connection) = reading::open_within(path, self.patience())? else {
+            return Ok(Schema::default());
+        };
         let table = self.registry.schema_version_table();
         Ok(Schema::read(&connection)?.without(|object| object.table.eq_ignore_ascii_case(table)))
     }

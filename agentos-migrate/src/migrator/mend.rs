@@ -33,7 +33,7 @@ impl Migrator {
     /// Marks what the history has and a database lacks, and removes doubled version rows,
     /// and takes in what only the databases tell of.
     pub(super) fn mend_locked(&self, recovery: &mut Recovery) -> Result<(), Error> {
-        let mut history = questions::history(&self.data_dir)?;
+        let mut history = questions::history(&self.data_dir, self.options.wait)?;
         let unrecorded = self.unrecorded(&history)?;
         let doubled = self.doubled()?;
         let untold = self.untold(&history)?;
@@ -182,7 +182,9 @@ impl Migrator {
 
     fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
         let path = self.file_of(database);
-        let Some(connection) = reading::open(&path)? else { return Ok(Vec::new()) };
+        let Some(connection) = reading::open_within(&path, self.patience())? else {
+            return Ok(Vec::new());
+        };
         let rows = schema_version::records(&connection, self.registry.schema_version_table());
         rows.map_err(|error| on_file(error, "read", &path))
     }

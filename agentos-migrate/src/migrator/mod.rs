@@ -15,6 +15,7 @@
 mod accept;
 mod accept_drift;
 mod drift;
+mod failure;
 mod follow;
 mod mend;
 mod options;
@@ -25,6 +26,8 @@ mod recovery;
 mod rehearse;
 mod run;
 mod step;
+#[cfg(all(test, unix))]
+mod tests;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -32,8 +35,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::accept_drift::AcceptedDrift;
+pub use self::failure::RunFailure;
 pub use self::options::{BackupPolicy, CommitMode, Options, RehearsalPolicy};
-pub use self::run::RunFailure;
 pub use self::verify::{Finding, Inspection};
 use crate::context::Settings;
 use crate::error::Error;
@@ -41,6 +44,7 @@ use crate::event::{Event, Progress};
 use crate::plan::{Plan, Target};
 use crate::registry::Registry;
 use crate::report::Report;
+use crate::sqlite::vfs::DyingDisk;
 use crate::status::Status;
 use crate::version::Version;
 
@@ -74,6 +78,8 @@ pub struct Migrator {
     options: Options,
     cancelled: Arc<AtomicBool>,
     is_rehearsal: bool,
+    /// For the check of crashes: the file layer of a disk that dies.
+    dying: Option<String>,
 }
 
 /// Stops a run from another thread, such as a signal handler.
@@ -98,7 +104,14 @@ impl Migrator {
             options: Options::default(),
             cancelled: Arc::default(),
             is_rehearsal: false,
+            dying: None,
         }
+    }
+
+    /// Returns the migrator on a disk that dies: its run ends there, as that of a killed process.
+    pub(crate) fn on_dying_disk(mut self, disk: &DyingDisk) -> Self {
+        self.dying = Some(disk.name().to_owned());
+        self
     }
 
     /// Sets the options.
@@ -142,7 +155,7 @@ impl Migrator {
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.patience())?;
         Ok(Status::of(&self.infos(), &history))
     }
 
@@ -172,7 +185,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn history(&self) -> Result<Vec<Event>, Error> {
-        questions::events(&self.data_dir)
+        questions::events(&self.data_dir, self.patience())
     }
 
     /// Applies what is pending up to `target`.

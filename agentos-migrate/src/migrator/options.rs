@@ -77,6 +77,8 @@ impl Default for Options {
 
 impl Options {
     /// Sets how long to wait for other runs and for programs that use the files (30 s).
+    ///
+    /// A question, such as [`Migrator::status`](crate::Migrator::status), waits at most 2 s of it.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;

@@ -1,6 +1,7 @@
 //! Reading migrations.db without writing: the history, the events, the glance.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::Migrator;
 use crate::error::{Error, ErrorKind};
@@ -10,6 +11,11 @@ use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::{accepted_drift, fingerprint, history_table, journal_modes, reading, vfs};
 
 impl Migrator {
+    /// Returns how long a question waits for a file: the run's wait, but never long.
+    pub(super) fn patience(&self) -> Duration {
+        self.options.wait.min(reading::PATIENCE)
+    }
+
     /// Returns whether the whole compiled set is applied, by one look into migrations.db.
     ///
     /// False means "not known": then the history is read.
@@ -31,10 +37,12 @@ impl Migrator {
 }
 
 /// Returns the history, from a data directory that exists.
-pub(super) fn history(data_dir: &Path) -> Result<History, Error> {
+pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error> {
     refuse_unusable(data_dir)?;
     let path = data_dir.join(history_table::FILE_NAME);
-    let Some(connection) = reading::open(&path)? else { return Ok(History::default()) };
+    let Some(connection) = reading::open_within(&path, wait)? else {
+        return Ok(History::default());
+    };
     let read = || -> rusqlite::Result<Option<History>> {
         match history_table::shape(&connection)? {
             history_table::Shape::Foreign => Ok(None),
@@ -52,10 +60,10 @@ pub(super) fn history(data_dir: &Path) -> Result<History, Error> {
 }
 
 /// Returns the event log.
-pub(super) fn events(data_dir: &Path) -> Result<Vec<Event>, Error> {
+pub(super) fn events(data_dir: &Path, wait: Duration) -> Result<Vec<Event>, Error> {
     refuse_unusable(data_dir)?;
     let path = data_dir.join(history_table::FILE_NAME);
-    match reading::open(&path)? {
+    match reading::open_within(&path, wait)? {
         Some(connection) => {
             history_table::events(&connection).map_err(|error| on_file(error, "read", &path))
         }
@@ -64,9 +72,12 @@ pub(super) fn events(data_dir: &Path) -> Result<Vec<Event>, Error> {
 }
 
 /// Returns the differences that a person accepted.
-pub(super) fn accepted(data_dir: &Path) -> Result<Vec<accepted_drift::Accepted>, Error> {
+pub(super) fn accepted(
+    data_dir: &Path,
+    wait: Duration,
+) -> Result<Vec<accepted_drift::Accepted>, Error> {
     let path = data_dir.join(history_table::FILE_NAME);
-    match reading::open(&path)? {
+    match reading::open_within(&path, wait)? {
         Some(connection) => {
             accepted_drift::read(&connection).map_err(|error| on_file(error, "read", &path))
         }

@@ -34,10 +34,10 @@ impl Migrator {
 
     /// As [`recover`](Self::recover), for a caller that holds the run lock.
     pub(super) fn recover_locked(&self) -> Result<Recovery, Error> {
-        orphans::clean(&self.data_dir)?;
+        orphans::clean(&self.data_dir, self.options.wait)?;
         let restored = self.backups().recover_locked()?;
         let databases = journal_modes::read(&self.data_dir)?;
-        session::return_to_wal(&self.data_dir, &databases)?;
+        session::return_to_wal(&self.data_dir, &databases, self.options.wait)?;
         Ok(Recovery { restored, returned_to_wal: databases, ..Recovery::default() })
     }
 }

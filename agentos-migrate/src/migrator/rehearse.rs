@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::run::{Run, RunFailure};
-use super::{BackupPolicy, Migrator, Options, RehearsalPolicy, questions};
+use super::run::Run;
+use super::{BackupPolicy, Migrator, Options, RehearsalPolicy, RunFailure, questions};
 use crate::error::{Error, ErrorKind};
 use crate::event::Progress;
 use crate::plan::{Plan, Target};
@@ -86,7 +86,7 @@ impl Migrator {
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
-        let history = questions::history(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
         decide(&Status::of(&self.infos(), &history))?;
         let scratch = tempfile::tempdir()
             .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
@@ -119,7 +119,7 @@ impl Migrator {
             databases.chain([self.data_dir.join(history_table::FILE_NAME)]).collect();
         files.retain(|path| path.exists());
         refuse_full_disk(&files, directory)?;
-        reading::copy_all(&files, directory)
+        reading::copy_all(&files, directory, self.options.wait)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Carrying out a plan: lock, decide, back up, steps, report.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::{ControlFlow, Deref};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::failure::RunFailure;
 use super::preflight::Ground;
 use super::questions;
 use super::{BackupPolicy, CommitMode, Migrator};
@@ -27,52 +28,17 @@ use crate::sqlite::session::{self, Opening, Session};
 use crate::sqlite::vfs::CommitError;
 use crate::status::Status;
 
-/// A run that failed: the error, and what was done before it.
-///
-/// Reads like its error, in `Debug` too.
-pub struct RunFailure {
-    /// Why it failed.
-    pub error: Error,
-    /// What was done, the failed migration last.
-    pub report: Report,
+/// What a run is decided on.
+struct Prepared {
+    plan: Plan,
+    history: History,
+    ground: Ground,
+    backup_id: Option<String>,
 }
 
-impl From<Error> for RunFailure {
-    fn from(error: Error) -> Self {
-        Self { error, report: Report::default() }
-    }
-}
-
-impl From<RunFailure> for Error {
-    fn from(failure: RunFailure) -> Self {
-        failure.error
-    }
-}
-
-impl fmt::Debug for RunFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.error, f)
-    }
-}
-
-impl Deref for RunFailure {
-    type Target = Error;
-
-    fn deref(&self) -> &Error {
-        &self.error
-    }
-}
-
-impl fmt::Display for RunFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for RunFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.error)
-    }
+/// Says that nothing was changed, unless the error knows better.
+fn unchanged(error: Error) -> Error {
+    if error.state().is_some() { error } else { error.in_state("nothing was changed") }
 }
 
 impl Migrator {
@@ -83,19 +49,16 @@ impl Migrator {
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
         questions::refuse_unusable(&self.data_dir)?;
-        if self.has_nothing_to_do(&decide)? {
+        if self.has_nothing_to_do(&decide).map_err(unchanged)? {
             return Ok(Report::default());
         }
         let lock = self.lock()?;
         self.tell(&Progress::Locked { data_dir: &self.data_dir });
-        self.recover_locked()?;
-        let history = questions::history(&self.data_dir)?;
-        let plan = decide(&Status::of(&self.infos(), &history))?;
-        if plan.steps.is_empty() {
-            return Ok(Report::default());
-        }
-        let ground = self.inspect(&plan, &history)?;
-        let backup_id = self.back_up(&plan, &ground)?;
+        let Prepared { plan, history, ground, backup_id } = match self.prepare(&decide) {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return Ok(Report::default()),
+            Err(error) => return Err(unchanged(error).into()),
+        };
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
         let outcome = match outcome {
             Ok(report) => match self.clean_backups() {
@@ -106,19 +69,41 @@ impl Migrator {
                     Err(RunFailure { error, report })
                 }
             },
+            // Whoever is dead cleans nothing up.
+            Err(failure) if self.dying.is_some() => Err(failure),
             Err(failure) => Err(self.clean_after(failure)),
         };
         drop(lock);
         outcome
     }
 
+    /// Everything under the run lock that comes before the first write; nothing if there is nothing to do.
+    fn prepare(
+        &self,
+        decide: &impl Fn(&Status) -> Result<Plan, Error>,
+    ) -> Result<Option<Prepared>, Error> {
+        self.recover_locked()?;
+        let history = questions::history(&self.data_dir, self.options.wait)?;
+        let plan = decide(&Status::of(&self.infos(), &history))?;
+        if plan.steps.is_empty() {
+            return Ok(None);
+        }
+        let ground = self.inspect(&plan, &history)?;
+        let backup_id = self.back_up(&plan, &ground)?;
+        Ok(Some(Prepared { plan, history, ground, backup_id }))
+    }
+
     /// Rolls back what a failed commit left, as far as that is possible now.
     fn clean_after(&self, mut failure: RunFailure) -> RunFailure {
-        if let Err(error) = orphans::clean(&self.data_dir) {
+        if let Err(error) = orphans::clean(&self.data_dir, self.options.wait) {
+            let kept = match failure.error.state() {
+                Some(state) if failure.report.committed > 0 => state.to_owned(),
+                _ => "nothing is committed".to_owned(),
+            };
             failure.error = failure
                 .error
-                .detail(format!("it can't be rolled back yet: {error}"))
-                .in_state("nothing of it is committed: SQLite rolls the files back when they are opened, as long as no `-journal` and no `-mj` file is deleted");
+                .detail(format!("the rest can't be rolled back yet: {error}"))
+                .in_state(format!("{kept}: SQLite rolls the files back when they are opened, as long as no `-journal` and no `-mj` file is deleted"));
         }
         failure
     }
@@ -133,7 +118,7 @@ impl Migrator {
         {
             return Ok(false);
         }
-        match questions::history(&self.data_dir) {
+        match questions::history(&self.data_dir, Duration::ZERO) {
             Ok(history) => Ok(decide(&Status::of(&self.infos(), &history))?.steps.is_empty()),
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
             Err(error) => Err(error),
@@ -219,10 +204,9 @@ impl Migrator {
             databases: &ground.databases,
             wait: self.options.wait,
             cancelled: Arc::clone(&self.cancelled),
-            base_vfs: None,
+            base_vfs: self.dying.as_deref(),
         };
-        let mut session =
-            Session::open(&opening).map_err(|error| error.in_state("nothing was changed"))?;
+        let mut session = Session::open(&opening).map_err(unchanged)?;
         let mut context = MigrationContext::new(self.settings());
         context.members_mut().append(&mut session.members);
         for member in context.members() {
@@ -245,51 +229,13 @@ impl Migrator {
         let (report, closed) = run.finish();
         match outcome.and(closed) {
             Ok(()) => Ok(report),
+            // SQLite was stopped in a statement of the engine's own.
+            Err(error) if error.kind() == ErrorKind::Interrupted && error.hint().is_none() => {
+                let stopped = interrupted().detail(error.to_string()).caused_by(error);
+                Err(self.failed(stopped, report, ground, plan))
+            }
             Err(error) => Err(self.failed(error, report, ground, plan)),
         }
-    }
-
-    /// Records a failure in the history, where there is one, and says what state the files are in.
-    fn failed(&self, error: Error, mut report: Report, ground: &Ground, plan: &Plan) -> RunFailure {
-        let state = report.state_after_failure(plan);
-        let mut error = error.in_state(state);
-        if let Some(result) = report.failed_result()
-            && ground.has_history
-            && let Err(unrecorded) = self.record_failure(result, report.backup_id.as_deref())
-        {
-            error = error.detail(format!("the failure could not be recorded: {unrecorded}"));
-        }
-        if let Some(id) = &report.backup_id {
-            error = error
-                .detail(format!("backup before this run: {id}, brought back by `restore {id}`"));
-        }
-        report.dry_run = false;
-        RunFailure { error, report }
-    }
-
-    fn record_failure(
-        &self,
-        result: &MigrationResult,
-        backup_id: Option<&str>,
-    ) -> Result<(), Error> {
-        let path = self.data_dir.join(history_table::FILE_NAME);
-        let failed = |error| on_file(error, "write", &path);
-        let mut connection = rusqlite::Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(self.options.wait).map_err(failed)?;
-        let transaction = connection.transaction().map_err(failed)?;
-        history_table::create(&transaction).map_err(failed)?;
-        // A revert or a forced re-run that failed leaves the migration applied.
-        if result.upgrades()
-            && !history_table::is_applied(&transaction, &result.version).map_err(failed)?
-        {
-            history_table::write_row(&transaction, &applied_of(result)).map_err(failed)?;
-        }
-        let event = Event {
-            note: result.error_message.clone(),
-            ..self.event(EventKind::Failed, result, backup_id)
-        };
-        history_table::append(&transaction, &event).map_err(failed)?;
-        transaction.commit().map_err(failed)
     }
 
     pub(super) fn event(
@@ -374,15 +320,27 @@ impl Run<'_> {
         let digest = self.history.digest(&self.migrator.infos());
         match self.session.commit(self.context.members_mut(), digest) {
             Ok(()) => {
-                self.report.committed(steps.len());
+                self.tell_committed(steps.len());
                 Ok(())
             }
-            Err(CommitError::RolledBack(error)) => Err(error),
-            Err(CommitError::DurabilityUnknown(error)) => {
-                self.report.committed(steps.len());
-                self.session.leave_journal_modes();
+            Err(CommitError::RolledBack(error)) => {
+                self.report.fail_last(&error.to_string());
                 Err(error)
             }
+            Err(CommitError::DurabilityUnknown(error)) => {
+                self.tell_committed(steps.len());
+                self.session.leave_journal_modes();
+                // The state of the run as a whole will stand there.
+                let warning = error.state().map(str::to_owned);
+                Err(warning.into_iter().fold(error, Error::detail))
+            }
+        }
+    }
+
+    /// Notes and tells what the commit that just returned made true, and not earlier.
+    fn tell_committed(&mut self, count: usize) {
+        for result in self.report.committed(count) {
+            self.migrator.tell(&Progress::MigrationFinished { result });
         }
     }
 

@@ -59,7 +59,6 @@ impl Run<'_> {
             result.success = false;
             result.error_message = Some(with_details(error));
         }
-        self.migrator.tell(&Progress::MigrationFinished { result: &result });
         self.report.results.push(result);
         outcome
     }
@@ -295,6 +294,7 @@ fn describe(error: MigrationError, step: &Step, info: &MigrationInfo) -> Error {
                 kind @ (ErrorKind::DiskFull
                 | ErrorKind::DamagedDatabase
                 | ErrorKind::Busy
+                | ErrorKind::PermissionDenied
                 | ErrorKind::Io),
             ),
         ) => kind,

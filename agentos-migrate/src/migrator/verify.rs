@@ -80,9 +80,9 @@ impl Migrator {
         self.registry.check()?;
         questions::refuse_half_restored(&self.data_dir)?;
         let mut look = CloseLook::default();
-        let history = questions::history(&self.data_dir)?;
-        let events = questions::events(&self.data_dir)?;
-        let accepted = questions::accepted(&self.data_dir)?;
+        let history = questions::history(&self.data_dir, self.patience())?;
+        let events = questions::events(&self.data_dir, self.patience())?;
+        let accepted = questions::accepted(&self.data_dir, self.patience())?;
         self.inspect_history(&history, &mut look.inspection)?;
         let told = Told::new(&history, &events, &accepted);
         let mut readable = Vec::new();
@@ -105,7 +105,7 @@ impl Migrator {
 
     fn inspect_history(&self, history: &History, inspection: &mut Inspection) -> Result<(), Error> {
         let path = self.data_dir.join(history_table::FILE_NAME);
-        if let Some(connection) = reading::open(&path)? {
+        if let Some(connection) = reading::open_within(&path, self.patience())? {
             inspection.findings.extend(integrity(&connection, "migrations", &path)?);
         }
         let status = Status::of(&self.infos(), history);
@@ -154,7 +154,7 @@ impl Migrator {
     ) -> Result<bool, Error> {
         let path = self.file_of(database);
         let inspection = &mut look.inspection;
-        let Some(connection) = reading::open(&path)? else {
+        let Some(connection) = reading::open_within(&path, self.patience())? else {
             let applied = self.applied_to(database, history).len();
             if applied > 0 {
                 let how = if path.exists() { "empty" } else { "missing" };

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::info::{Downgrade, MigrationInfo};
+use crate::info::{Downgrade, MigrationInfo, TransactionMode};
 use crate::status::{Entry, State, Status};
 use crate::version::Version;
 
@@ -308,9 +308,20 @@ fn refuse_gaps(infos: &[&MigrationInfo], status: &Status) -> Result<(), Error> {
         .with_hint("revert the dependent ones first with `downgrade --target VERSION`, or restore a backup with `restore`"))
 }
 
+/// Returns whether this engine recorded a checksum: what it saw fail in a transaction was rolled back whole.
+fn is_ours(checksum: &str) -> bool {
+    checksum.len() == 64
+}
+
 fn refuse_failed(above: &[&MigrationInfo], status: &Status) -> Result<(), Error> {
-    let failed: Vec<&&MigrationInfo> =
-        above.iter().filter(|info| status.state(&info.version) == Some(State::Failed)).collect();
+    let is_half_done = |info: &&&MigrationInfo| {
+        let mut entries = status.pending.iter().filter(|entry| entry.state == State::Failed);
+        entries.any(|entry| {
+            entry.version == info.version.as_str()
+                && (info.transaction == TransactionMode::Manual || !is_ours(&entry.checksum))
+        })
+    };
+    let failed: Vec<&&MigrationInfo> = above.iter().filter(is_half_done).collect();
     if failed.is_empty() {
         return Ok(());
     }

@@ -8,9 +8,11 @@ use crate::error::{Error, ErrorKind};
 
 /// Returns the kind of an SQLite error (<https://sqlite.org/rescode.html>).
 pub(crate) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
-    let Some(code) = error.sqlite_error().map(|error| error.extended_code) else {
-        return ErrorKind::Sqlite;
-    };
+    error.sqlite_error().map_or(ErrorKind::Sqlite, |error| kind_of_code(error.extended_code))
+}
+
+/// Returns the kind of one of SQLite's result codes, extended or not.
+pub(crate) fn kind_of_code(code: std::ffi::c_int) -> ErrorKind {
     match code & 0xff {
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => ErrorKind::Busy,
         ffi::SQLITE_READONLY | ffi::SQLITE_PERM | ffi::SQLITE_CANTOPEN => {

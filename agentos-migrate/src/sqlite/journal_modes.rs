@@ -7,11 +7,11 @@
 //! normative.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::sqlite::failure::io_on_file;
+use crate::sqlite::plain_files;
 
 const FILE_NAME: &str = "journal-modes";
 const FIRST_LINE: &str = "# agentos-migrate: databases to return to journal_mode=WAL";
@@ -37,35 +37,19 @@ pub(crate) fn read(data_dir: &Path) -> Result<Vec<String>, Error> {
 /// Writes and syncs the names, before the first file is switched.
 pub(crate) fn write(data_dir: &Path, databases: &[String]) -> Result<(), Error> {
     let path = path(data_dir);
-    let temporary = path.with_extension("new");
     let text = format!("{FIRST_LINE}\n{}\n", databases.join("\n"));
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        sync_directory(&path)
-    };
-    write().map_err(|error| io_on_file(error, "write", &path))
+    plain_files::replace(&path, text.as_bytes()).map_err(|error| io_on_file(error, "write", &path))
 }
 
 /// Removes the names, after the last file is switched back.
 pub(crate) fn remove(data_dir: &Path) -> Result<(), Error> {
     let path = path(data_dir);
-    match fs::remove_file(&path) {
-        Ok(()) => {
-            sync_directory(&path).map_err(|error| io_on_file(error, "sync the directory of", &path))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_on_file(error, "remove", &path)),
+    if !path.exists() {
+        return Ok(());
     }
-}
-
-fn sync_directory(file: &Path) -> std::io::Result<()> {
-    match file.parent() {
-        Some(directory) if cfg!(unix) => fs::File::open(directory)?.sync_all(),
-        _ => Ok(()),
-    }
+    plain_files::remove(&path).map_err(|error| io_on_file(error, "remove", &path))?;
+    plain_files::sync_directory_of(&path)
+        .map_err(|error| io_on_file(error, "sync the directory of", &path))
 }
 
 fn path(data_dir: &Path) -> PathBuf {

@@ -65,7 +65,7 @@ fn try_begin(connection: &Connection, wait: Duration) -> rusqlite::Result<Journa
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let before = journal_mode(connection)?;
     // 2. Nobody else has the file now, so the log can be folded in and removed.
-    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    switch(connection, "DELETE")?;
     // 3. Foreign keys can only be switched outside a transaction.
     connection.execute_batch(
         "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF;
@@ -104,6 +104,16 @@ fn settle(connection: &Connection, path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Switches the journal mode; returns the one that the file then has.
+///
+/// The statement is run to its end: the switch is committed behind its one row,
+/// and whoever stops at the row does not learn that the commit failed.
+fn switch(connection: &Connection, mode: &str) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare(&format!("PRAGMA journal_mode = {mode}"))?;
+    statement.query_map([], |_| Ok(()))?.collect::<rusqlite::Result<()>>()?;
+    journal_mode(connection)
+}
+
 fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
@@ -130,15 +140,20 @@ fn busy(error: rusqlite::Error, path: &Path, wait: Duration) -> Error {
         .caused_by(error)
 }
 
+/// How long a switch back waits at most: it can be left to the next run.
+pub(crate) const SWITCH_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Switches a file back to write-ahead logging; returns false while another program keeps it busy.
-pub(crate) fn return_to_wal(path: &Path) -> Result<bool, Error> {
+pub(crate) fn return_to_wal(path: &Path, wait: Duration) -> Result<bool, Error> {
     let switch = || -> rusqlite::Result<bool> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(Duration::from_secs(2))?;
-        let mode: String =
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        Ok(mode == "wal")
+        connection.busy_timeout(wait.min(SWITCH_WAIT_MAX))?;
+        // Syncs the journal's removal too: it would undo the switch after a power loss, when
+        // nobody remembers any more that the file is to be switched
+        // (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        connection.execute_batch("PRAGMA synchronous = EXTRA")?;
+        Ok(switch(&connection, "WAL")? == "wal")
     };
     match switch() {
         Ok(switched) => Ok(switched),
@@ -204,7 +219,7 @@ mod tests {
     #[test]
     fn a_file_goes_back_to_wal() {
         let (_dir, path) = file("delete");
-        assert!(return_to_wal(&path).expect("switches"));
+        assert!(return_to_wal(&path, Duration::ZERO).expect("switches"));
         assert!(crate::sqlite::vfs::is_wal(&path).expect("reads"));
     }
 }

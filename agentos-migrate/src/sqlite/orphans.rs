@@ -10,17 +10,18 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::history_table;
+use crate::sqlite::{history_table, plain_files};
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
 ///
 /// SQLite names a journal after the real file: where migrations.db is a link, that folder is looked at too.
-pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
+pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
     let mut found = super_journals(data_dir, history_table::FILE_NAME)?;
     let history = data_dir.join(history_table::FILE_NAME);
     if let Ok(real) = history.canonicalize()
@@ -40,10 +41,10 @@ pub(crate) fn clean(data_dir: &Path) -> Result<(), Error> {
         };
         let journals = journals_of(&body);
         for journal in journals.iter().filter(|journal| journal.exists()) {
-            roll_back(journal)?;
+            roll_back(journal, wait)?;
         }
         if !journals.iter().any(|journal| is_hot(journal)) && path.exists() {
-            fs::remove_file(&path).map_err(|error| io_on_file(error, "remove", &path))?;
+            plain_files::remove(&path).map_err(|error| io_on_file(error, "remove", &path))?;
         }
     }
     Ok(())
@@ -78,31 +79,33 @@ fn is_hot(journal: &Path) -> bool {
     read.is_ok_and(|count| count == 1) && first != [0]
 }
 
-/// Returns whether the journal's file was empty when its transaction began:
-/// the pages before it are at byte 16 (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
-fn began_empty(journal: &Path) -> bool {
+/// Returns whether a journal has nothing to bring back: its file was empty when the transaction
+/// began, or its head never reached the disk. It begins with eight known bytes; the pages before
+/// it are at byte 16 (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
+fn holds_nothing(journal: &Path) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
     let mut head = [0; 20];
     let read = fs::File::open(journal)
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
     match read {
-        Ok(()) => head[16..] == [0; 4],
+        Ok(()) => head[..8] != MAGIC || head[16..] == [0; 4],
         Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
     }
 }
 
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
-fn roll_back(journal: &Path) -> Result<(), Error> {
+fn roll_back(journal: &Path, wait: Duration) -> Result<(), Error> {
     let name = journal.to_string_lossy();
     let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
     let path = Path::new(database);
-    if !path.exists() && began_empty(journal) {
+    if !path.exists() && holds_nothing(journal) {
         // To roll back what a new file got is to have it empty, and it is gone already.
-        return fs::remove_file(journal).map_err(|error| io_on_file(error, "remove", journal));
+        return plain_files::remove(journal).map_err(|error| io_on_file(error, "remove", journal));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let recover = || -> rusqlite::Result<()> {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.busy_timeout(wait)?;
         // A lock to write makes SQLite look at the journal, stale or hot.
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
     };
@@ -130,9 +133,16 @@ mod tests {
             .concat()
         };
         fs::write(&journal, head(3)).expect("writes");
-        assert!(clean(directory.path()).is_err(), "a file with pages is missing");
+        assert!(clean(directory.path(), Duration::ZERO).is_err(), "a file with pages is missing");
+        for nothing in [head(0), vec![7; 600], Vec::new()] {
+            fs::write(&orphan, format!("{}\0", journal.display())).expect("writes");
+            fs::write(&journal, nothing).expect("writes");
+            clean(directory.path(), Duration::ZERO).expect("cleans");
+            assert!(!orphan.exists() && !journal.exists());
+        }
+        fs::write(&orphan, format!("{}\0", journal.display())).expect("writes");
         fs::write(&journal, head(0)).expect("writes");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());
     }
 
@@ -149,7 +159,7 @@ mod tests {
         for path in [&orphan, &other] {
             fs::write(path, "/nowhere/rules.db-journal\0").expect("writes");
         }
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && other.exists(), "another program's file is not ours");
     }
 
@@ -159,7 +169,7 @@ mod tests {
         let orphan = directory.path().join("migrations.db-mj12345690A");
         let gone = directory.path().join("rules.db-journal");
         fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists());
         fs::write(&orphan, format!("{}\0", gone.display())).expect("writes");
         fs::write(&gone, [0; 512]).expect("writes");
@@ -168,7 +178,7 @@ mod tests {
             .execute_batch("CREATE TABLE t(a)")
             .expect("creates");
         fs::write(&gone, [0; 512]).expect("a journal that is only kept");
-        clean(directory.path()).expect("cleans");
+        clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists());
     }
 }

@@ -32,8 +32,17 @@ impl Deref for Reader {
     }
 }
 
-/// Opens a database to read; nothing if the file is missing or empty.
+/// How long a question waits for a program that keeps a file to itself: an answer is
+/// wanted now, and a commit takes a fraction of it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens a database to read, with [`PATIENCE`]; nothing if the file is missing or empty.
 pub(crate) fn open(path: &Path) -> Result<Option<Reader>, Error> {
+    open_within(path, PATIENCE)
+}
+
+/// Opens a database to read, waiting for others no longer than this.
+pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>, Error> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_on_file(error, "read", path)),
@@ -42,22 +51,22 @@ pub(crate) fn open(path: &Path) -> Result<Option<Reader>, Error> {
     }
     let journal = with_suffix(&vfs::real(path), "-journal");
     if vfs::is_wal(path)? || std::fs::metadata(&journal).is_ok_and(|metadata| metadata.len() > 0) {
-        return open_copy(path).map(Some);
+        return open_copy(path, wait).map(Some);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| on_file(error, "open", path))?;
-    prepare(&connection).map_err(|error| on_file(error, "read", path))?;
+    prepare(&connection, wait).map_err(|error| on_file(error, "read", path))?;
     Ok(Some(Reader { connection, _copy: None }))
 }
 
-fn open_copy(path: &Path) -> Result<Reader, Error> {
+fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
     let directory =
         tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
     let copy = copy_into(path, directory.path())?;
     let connection =
         Connection::open(&copy).map_err(|error| on_file(error, "open a copy of", path))?;
-    prepare(&connection).map_err(|error| on_file(error, "read", path))?;
+    prepare(&connection, wait).map_err(|error| on_file(error, "read", path))?;
     Ok(Reader { connection, _copy: Some(directory) })
 }
 
@@ -65,9 +74,8 @@ fn open_copy(path: &Path) -> Result<Reader, Error> {
 ///
 /// Readers go on meanwhile; writers in rollback-journal mode wait until all
 /// are copied. Files in WAL mode are copied again if they changed meanwhile.
-pub(crate) fn copy_all(paths: &[PathBuf], directory: &Path) -> Result<(), Error> {
+pub(crate) fn copy_all(paths: &[PathBuf], directory: &Path, wait: Duration) -> Result<(), Error> {
     const TRIES: usize = 5;
-    let wait = Duration::from_secs(5);
     let mut held = Vec::new();
     for path in paths {
         if !vfs::is_wal(path)? {
@@ -139,8 +147,8 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+fn prepare(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(wait)?;
     // Asks for the first page now, so that a file which is no database says so here.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }

@@ -4,12 +4,14 @@
 //! told apart here and never written. docs/format.md is normative.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use rusqlite::{Connection, params};
 
 use crate::error::{Error, ErrorKind};
 use crate::info::MigrationInfo;
 use crate::schema::tokens::quote_name;
+use crate::sqlite::failure::on_file;
 use crate::version::Version;
 
 /// The version that is recorded where a migration declares none.
@@ -48,7 +50,9 @@ pub(crate) fn refuse_foreign(
     table: &str,
     database: &str,
 ) -> Result<(), Error> {
-    match shape(connection, table).map_err(|error| Error::new(ErrorKind::Sqlite, format!("cannot read {database}")).caused_by(error))? {
+    let shape = shape(connection, table)
+        .map_err(|error| on_file(error, "read", Path::new(&format!("{database}.db"))))?;
+    match shape {
         Shape::Absent | Shape::Expected => Ok(()),
         Shape::Foreign(columns) => Err(Error::new(
             ErrorKind::NameCollision,

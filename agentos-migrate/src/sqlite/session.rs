@@ -21,7 +21,7 @@ use crate::sqlite::guard::{Guard, Outcome};
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::member::Member;
 use crate::sqlite::vfs::{self, CommitError, Group};
-use crate::sqlite::{history_table, journal_modes};
+use crate::sqlite::{history_table, journal_modes, plain_files};
 
 /// How often SQLite asks whether to stop: every so many virtual machine steps.
 /// Measured to cost nothing, and to answer within 50 ms.
@@ -33,7 +33,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) databases: &'a [&'a str],
     pub(crate) wait: Duration,
     pub(crate) cancelled: Arc<AtomicBool>,
-    /// The VFS below; the default one but in tests.
+    /// The VFS below; the default one but in a check of crashes.
     pub(crate) base_vfs: Option<&'a str>,
 }
 
@@ -46,6 +46,7 @@ pub(crate) struct Session {
     data_dir: PathBuf,
     to_wal: Vec<String>,
     created: Vec<PathBuf>,
+    wait: Duration,
 }
 
 impl Session {
@@ -71,6 +72,7 @@ impl Session {
             data_dir: opening.data_dir.to_owned(),
             to_wal,
             created: Vec::new(),
+            wait: opening.wait,
         };
         match session.open_all(opening, files) {
             Ok(()) => Ok(session),
@@ -110,7 +112,8 @@ impl Session {
 
     fn open_one(&mut self, opening: &Opening<'_>, file: File) -> Result<Member, Error> {
         if !file.path.exists() {
-            create_private(&file.path)?;
+            plain_files::create_private(&file.path)
+                .map_err(|error| io_on_file(error, "create", &file.path))?;
             self.created.push(file.path.clone());
         }
         let mut connection = self.group.open(&file.path)?;
@@ -222,11 +225,11 @@ impl Session {
             if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0)
                 && !Path::new(&journal).exists()
             {
-                fs::remove_file(path)
+                plain_files::remove(path)
                     .map_err(|error| io_on_file(error, "remove the empty", path))?;
             }
         }
-        return_to_wal(&self.data_dir, &self.to_wal)
+        return_to_wal(&self.data_dir, &self.to_wal, self.wait)
     }
 }
 
@@ -243,14 +246,18 @@ pub(crate) fn roll_back_all<'a>(members: impl IntoIterator<Item = &'a Member>) {
 /// Switches databases back to write-ahead logging and forgets that they wait for it.
 ///
 /// A file that another program keeps busy stays on the list, for the next run.
-pub(crate) fn return_to_wal(data_dir: &Path, databases: &[String]) -> Result<(), Error> {
+pub(crate) fn return_to_wal(
+    data_dir: &Path,
+    databases: &[String],
+    wait: Duration,
+) -> Result<(), Error> {
     if databases.is_empty() {
         return Ok(());
     }
     let mut left = Vec::new();
     for database in databases {
         let path = data_dir.join(format!("{database}.db"));
-        if path.exists() && !locking::return_to_wal(&path)? {
+        if path.exists() && !locking::return_to_wal(&path, wait)? {
             left.push(database.clone());
         }
     }
@@ -297,17 +304,4 @@ fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
-}
-
-/// Creates an empty file that only its owner reads: a database holds private data.
-fn create_private(path: &Path) -> Result<(), Error> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(io_on_file(error, "create", path)),
-    }
 }

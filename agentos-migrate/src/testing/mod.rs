@@ -1,5 +1,5 @@
-//! For the tests of a migrations crate: a check of the whole set, and a
-//! directory that stands at any version.
+//! For the tests of a migrations crate: a test of everything that a set has to
+//! do, by one line, and a directory that stands at any version.
 //!
 //! Works on real files in a temporary directory, through the same engine as
 //! the program. Never touches a directory of the caller's.
@@ -19,7 +19,7 @@
 //! # }
 //! use agentos_migrate::testing::{self, Harness};
 //!
-//! // The whole set.
+//! // The whole set, in one call; `migration_tests!` makes a test of each check.
 //! testing::check(&registry())?;
 //!
 //! // One migration, with rows that stood before it.
@@ -33,15 +33,19 @@
 //! ```
 
 mod check;
+mod crashes;
 mod lint;
+mod macros;
+mod races;
 mod rows;
 mod schema_files;
+mod steps;
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-pub use self::check::check;
+pub use self::check::{Checks, check};
 pub use self::lint::{lint, lint_where, prove_downgrades};
 pub use self::schema_files::schema_files;
 use crate::error::{Error, ErrorKind};
@@ -104,6 +108,40 @@ impl Harness {
         } else {
             self.migrator.upgrade(&Target::Version(version))
         }
+    }
+
+    /// Gives every empty table a row, where one can be made up without breaking a rule of the
+    /// schema: rows between two versions, for a migration that must get on with them.
+    ///
+    /// Every column gets the value 1. A table that does not take that stays empty:
+    /// [`connection`](Self::connection) fills it with rows of your own.
+    ///
+    /// # Errors
+    ///
+    /// A file that can't be read or written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use agentos_migrate::{Migration, Registry, testing::Harness};
+    /// # let first = Migration::new("0001", &["notes"], |ctx| {
+    /// #     ctx.execute("notes", "CREATE TABLE note (body TEXT)", [])?;
+    /// #     Ok(())
+    /// # });
+    /// # let second = Migration::new("0002", &["notes"], |ctx| {
+    /// #     ctx.execute("notes", "ALTER TABLE note ADD COLUMN at INTEGER NOT NULL DEFAULT (unixepoch())", [])?;
+    /// #     Ok(())
+    /// # });
+    /// # let registry = Registry::new(&["notes"], vec![first, second]);
+    /// let empty = Harness::at(registry.clone(), "0001")?;
+    /// assert!(empty.migrate_to("0002").is_ok());
+    /// let seeded = Harness::at(registry, "0001")?;
+    /// seeded.seed()?;
+    /// assert!(seeded.migrate_to("0002").is_err(), "a row needs a constant default");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn seed(&self) -> Result<(), Error> {
+        steps::seed(self, self.migrator.registry())
     }
 
     /// Returns the migrator of the directory, for everything else.

@@ -23,7 +23,7 @@ use super::raw::name_of;
 use super::shim::{Hooks, Layer, OpenFile, Purpose};
 use super::super_journal;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::on_file;
+use crate::sqlite::failure::{kind_of_code, on_file};
 
 /// Connections that commit together.
 pub(crate) struct Group {
@@ -133,9 +133,11 @@ impl Group {
             && base.exists(&name) != Ok(false)
         {
             self.lock().phase = Phase::Failed;
-            return Err(CommitError::RolledBack(failed_commit(&format!(
-                "deleting the super-journal gave SQLite's code {code}"
-            ))));
+            let text = format!(
+                "cannot delete the super-journal {}: SQLite's code {code}",
+                name.to_string_lossy()
+            );
+            return Err(CommitError::RolledBack(Error::new(kind_of_code(code), text)));
         }
         if code == ffi::SQLITE_OK {
             self.release();
@@ -172,10 +174,8 @@ impl Group {
         outcome.map_err(|code| {
             // No journal points to it yet, so it may go.
             base.delete(name, 0);
-            let kind =
-                if code & 0xff == ffi::SQLITE_FULL { ErrorKind::DiskFull } else { ErrorKind::Io };
             Error::new(
-                kind,
+                kind_of_code(code),
                 format!(
                     "cannot write the super-journal {}: SQLite's code {code}",
                     name.to_string_lossy()

@@ -4,6 +4,8 @@
 //! (<https://sqlite.org/vfs.html>). `base` calls it, `shim` is called by it,
 //! both as thin as they can be; what is decided is in `group` and
 //! `super_journal`, which are safe. docs/adr/0003 argues the design.
+//! `dying` is for the checks of a user's set. `recorder`, `disk`, `faults` and
+//! `watch` are this crate's own tests: what a crash leaves, what a fault does.
 
 #[expect(unsafe_code, reason = "calls SQLite's C interface for files")]
 mod base;
@@ -17,10 +19,19 @@ mod raw;
 mod shim;
 mod super_journal;
 
-#[cfg(test)]
-pub(crate) mod crash;
-#[cfg(test)]
-mod tests;
+mod dying;
 
+#[cfg(all(test, unix))]
+pub(crate) mod disk;
+#[cfg(all(test, unix))]
+pub(crate) mod faults;
+#[cfg(all(test, unix))]
+pub(crate) mod recorder;
+#[cfg(all(test, unix))]
+mod tests;
+#[cfg(all(test, unix))]
+pub(crate) mod watch;
+
+pub(crate) use self::dying::DyingDisk;
 pub(crate) use self::group::{CommitError, Group};
 pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header, real};

@@ -12,6 +12,7 @@ use rusqlite::ffi;
 
 use super::base::{Base, OwnedFile};
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::kind_of_code;
 
 /// A database file, open to read its bytes.
 pub(crate) struct RawFile {
@@ -146,12 +147,5 @@ pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
 }
 
 fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {
-    let kind = match code & 0xff {
-        ffi::SQLITE_CANTOPEN | ffi::SQLITE_PERM | ffi::SQLITE_READONLY => {
-            ErrorKind::PermissionDenied
-        }
-        ffi::SQLITE_BUSY => ErrorKind::Busy,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, format!("cannot {doing} {path}: SQLite's code {code}"))
+    Error::new(kind_of_code(code), format!("cannot {doing} {path}: SQLite's code {code}"))
 }

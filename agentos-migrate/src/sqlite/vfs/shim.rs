@@ -22,7 +22,7 @@ pub(super) trait Hooks: Send + Sync {
     }
 
     /// After a file was opened.
-    fn opened(&self, _file: &mut OpenFile, _created: bool) {}
+    fn opened(&self, _file: &mut OpenFile) {}
 
     fn read(&self, file: &mut OpenFile, buffer: &mut [u8], offset: i64) -> c_int {
         file.real.read(buffer, offset)
@@ -50,6 +50,12 @@ pub(super) trait Hooks: Send + Sync {
 
     fn delete(&self, base: Base, name: &CStr, sync_directory: c_int) -> c_int {
         base.delete(name, sync_directory)
+    }
+
+    /// Before the engine touches a file without SQLite; an error is what it fails with.
+    #[cfg(all(test, unix))]
+    fn plain(&self, _operation: &super::watch::Plain<'_>) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -122,6 +128,13 @@ impl Layer {
 
     pub(super) fn base(&self) -> Base {
         self.0.base
+    }
+
+    /// Makes it the one that connections use which name none.
+    #[cfg(all(test, unix))]
+    pub(super) fn make_default(&self) {
+        // SAFETY: the structure is registered already; registering it again only moves it.
+        unsafe { ffi::sqlite3_vfs_register(self.0.vfs, 1) };
     }
 }
 
@@ -225,7 +238,6 @@ unsafe extern "C" fn vfs_open(
             return refused;
         }
         let Some(layer) = shared.this.upgrade() else { return ffi::SQLITE_CANTOPEN };
-        let created = text.is_some_and(|text| shared.base.exists(text) == Ok(false));
         let below = file.cast::<u8>().add(HANDLE_BYTES).cast::<ffi::sqlite3_file>();
         (*below).pMethods = ptr::null();
         let Some(open) = shared.base.get().xOpen else { return ffi::SQLITE_CANTOPEN };
@@ -248,7 +260,7 @@ unsafe extern "C" fn vfs_open(
             number: 0,
             layer,
         });
-        shared.hooks.opened(&mut opened, created);
+        shared.hooks.opened(&mut opened);
         (*file.cast::<Handle>()).open = Box::into_raw(opened);
         (*file).pMethods = if has_shared_memory {
             &raw const METHODS

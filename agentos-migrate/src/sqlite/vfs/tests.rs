@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags};
 
-use super::crash::{Faults, Model, Random, Recorder, disk_after, materialise};
-use super::{Group, change_counter, is_wal, probe_header};
+use super::disk::{Model, Random, disk_after, materialise};
+use super::faults::{Faults, Lasting, Trouble};
+use super::{Group, change_counter, is_wal, probe_header, watch};
 use crate::sqlite::locking;
 
 const NAMES: [&str; 6] = ["migrations", "conversations", "context", "rules", "audit", "intent_log"];
@@ -61,7 +62,7 @@ fn commit(
 /// Opens one file alone with stock SQLite: its version, if it is whole.
 fn version(path: &Path) -> i64 {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection = Connection::open_with_flags(path, flags).expect("opens");
+    let connection = Connection::open_with_flags_and_vfs(path, flags, "unix").expect("opens");
     let check: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checks");
     assert_eq!(check, "ok", "{}", path.display());
@@ -97,21 +98,22 @@ fn check_crashes(extra: &str, sql: impl Fn(&str) -> String, wanted: usize) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().canonicalize().expect("real");
     let paths = make(&path, extra);
-    let recorder = Recorder::start(&path);
-    let group = Group::new(Some(&recorder.name())).expect("a group");
+    let (watched, recorder) = watch::record(&path);
+    let group = Group::new(None).expect("a group");
     let mut connections = open(&group, &paths);
     for (connection, name) in connections.iter().zip(NAMES) {
         connection.execute_batch(&sql(name)).expect("changes");
     }
     commit(&group, &paths, &mut connections).expect("commits");
     drop(connections);
+    drop(watched);
     let recording = recorder.recording();
     let mut random = Random::new(7);
     let (mut old, mut new) = (0, 0);
     let expected: Vec<bool> = NAMES.iter().map(|name| sql(name).contains("UPDATE meta")).collect();
     for model in [Model::Kill, Model::PowerLossNothing, Model::PowerLossAnything] {
         for count in sample(recording.operations.len(), wanted, &mut random) {
-            materialise(&path, &disk_after(&recording, count, model, &mut random));
+            materialise(&path, &disk_after(&recording, count, model, &mut random)).expect("writes");
             versions(&paths, &mut random);
             let found: Vec<bool> = paths.iter().map(|path| version(path) > 1).collect();
             if found == expected {
@@ -131,6 +133,7 @@ fn check_crashes(extra: &str, sql: impl Fn(&str) -> String, wanted: usize) {
     assert!(old > 0 && new > 0, "{old} old, {new} new");
 }
 
+// Proves G1.
 #[test]
 fn a_crash_at_any_operation_leaves_all_files_old_or_all_new() {
     check_crashes("", |_| CHANGE.to_owned(), 160);
@@ -212,24 +215,29 @@ fn a_member_that_lost_its_transaction_rolls_all_back() {
     assert!(paths.iter().all(|path| version(path) == 1));
 }
 
+// Proves G2.
 #[test]
 fn any_operation_may_fail_and_no_file_is_torn() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().canonicalize().expect("real");
     let exhaustive = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
     let step = if exhaustive { 1 } else { 5 };
-    for (persistent, code) in [(false, ffi::SQLITE_FULL), (true, ffi::SQLITE_IOERR_WRITE)] {
+    for (lasting, trouble) in [
+        (Lasting::Once, Trouble::Full),
+        (Lasting::FromThenOn, Trouble::Device),
+        (Lasting::Once, Trouble::Device),
+    ] {
         let mut at = 0;
         loop {
-            materialise(&path, &std::collections::BTreeMap::new());
+            materialise(&path, &std::collections::BTreeMap::new()).expect("removes");
             let paths = make(&path, "");
-            let faults = Faults::new(at, persistent, code);
-            let committed = with_faults(&faults, &paths);
+            let faults = Faults::new(trouble, lasting, at);
+            let committed = with_faults(&faults, &path, &paths);
             let found: Vec<i64> = paths.iter().map(|path| version(path)).collect();
             let all_old = found.iter().all(|version| *version == 1);
             let all_new = found.iter().all(|version| *version == 2);
-            assert!(all_old || all_new, "torn by a fault at operation {at}: {found:?}");
-            assert!(!committed || all_new, "lost by a fault at operation {at}");
+            assert!(all_old || all_new, "torn by {trouble:?} at operation {at}: {found:?}");
+            assert!(!committed || all_new, "lost by {trouble:?} at operation {at}");
             if !faults.happened() {
                 assert!(committed);
                 break;
@@ -240,8 +248,9 @@ fn any_operation_may_fail_and_no_file_is_torn() {
 }
 
 /// Tries the change; returns whether the group said that it is committed.
-fn with_faults(faults: &Faults, paths: &[PathBuf]) -> bool {
-    let group = Group::new(Some(&faults.name())).expect("a group");
+fn with_faults(faults: &Faults, directory: &Path, paths: &[PathBuf]) -> bool {
+    let _watched = watch::trouble(directory, faults);
+    let group = Group::new(None).expect("a group");
     let mut connections = Vec::new();
     for path in paths {
         let Ok(connection) = group.open(path) else { return false };

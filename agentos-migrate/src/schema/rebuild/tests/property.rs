@@ -61,6 +61,7 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
+    // Proves G4.
     #[test]
     fn an_innocuous_change_keeps_everything(
         (sql, columns) in table(),

@@ -1,0 +1,6 @@
+//! The real engine under crashes and faults, below all that SQLite and the engine write.
+
+mod crashes;
+mod faults;
+mod programs;
+mod world;

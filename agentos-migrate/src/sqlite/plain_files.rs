@@ -1,0 +1,67 @@
+//! The few files that the engine writes without SQLite: new databases before
+//! SQLite opens them, and lists of names.
+//!
+//! Everything here is seen by the crash and fault tests, which is why the
+//! engine has no other way to make, rename or remove a file of a run.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+#[cfg(all(test, unix))]
+use crate::sqlite::vfs::watch;
+
+/// Tells the tests' file layer what comes; elsewhere it is nothing.
+macro_rules! tell {
+    ($operation:ident($($argument:expr),*)) => {
+        #[cfg(all(test, unix))]
+        watch::plain(&watch::Plain::$operation($($argument),*))?;
+    };
+}
+
+/// Creates an empty file that only its owner reads; one that is there stays.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    tell!(Create(path));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a file whole: after a crash it is the old one or the new one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    tell!(Create(&temporary));
+    let mut file = fs::File::create(&temporary)?;
+    tell!(Write(&temporary, bytes));
+    file.write_all(bytes)?;
+    tell!(Sync(&temporary));
+    file.sync_all()?;
+    tell!(Rename(&temporary, path));
+    fs::rename(&temporary, path)?;
+    sync_directory_of(path)
+}
+
+/// Removes a file; one that is gone already is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    tell!(Remove(path));
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in a file's directory durable.
+pub(crate) fn sync_directory_of(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(directory) if cfg!(unix) => {
+            tell!(SyncDirectory(directory));
+            fs::File::open(directory)?.sync_all()
+        }
+        _ => Ok(()),
+    }
+}
