@@ -4,6 +4,7 @@ mod support;
 
 mod agentos;
 mod agreement;
+mod backup_faults;
 mod backups;
 mod command_line;
 mod dependencies;

@@ -12,11 +12,12 @@ use std::path::Path;
 
 use tar::{Archive, Builder, EntryType, Header};
 
+use super::hashing::{self, StreamHasher};
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use super::options::Meter;
+use super::unpacking::Unpacking;
 use super::{files, paths, verify};
 use crate::error::{Error, ErrorKind};
-use crate::hash::Hasher;
 
 /// Fast: higher levels gain little on databases and take several times as long.
 const LEVEL: i32 = 1;
@@ -24,19 +25,21 @@ const LEVEL: i32 = 1;
 /// Entries of a hostile archive beyond this number are not looked at.
 const ENTRIES_MAX: usize = 10_000_000;
 
-/// Packs a tree into an archive, the manifest first, and syncs it.
+/// At most this many threads compress; each needs some megabytes.
+const THREADS_MAX: usize = 4;
+
+/// Packs a tree into an archive, the manifest first; the caller syncs it.
 pub(super) fn pack(
     root: &Path,
     id: &str,
     manifest: &Manifest,
     target: &Path,
     meter: &mut Meter<'_>,
-) -> Result<(), Error> {
+) -> Result<File, Error> {
     let file = files::create_file(target)?;
     let failed = |error| files::failed("write", target, error);
-    let encoder =
-        zstd::stream::Encoder::new(BufWriter::with_capacity(files::CHUNK_BYTES, file), LEVEL)
-            .map_err(failed)?;
+    let writer = BufWriter::with_capacity(files::CHUNK_BYTES, file);
+    let encoder = encoder(writer).map_err(failed)?;
     let mut builder = Builder::new(encoder);
     append_folder(&mut builder, id).map_err(failed)?;
     let folders = manifest.directories.keys().map(|folder| format!("{id}/{folder}"));
@@ -50,9 +53,16 @@ pub(super) fn pack(
         append_file(&mut builder, &root.join(stored), &format!("{id}/{stored}"), target, meter)?;
     }
     let encoder = builder.into_inner().map_err(failed)?;
-    let mut file = encoder.finish().map_err(failed)?;
-    file.flush().map_err(failed)?;
-    files::sync_file(file.get_ref(), target)
+    let writer = encoder.finish().map_err(failed)?;
+    writer.into_inner().map_err(|error| failed(error.into_error()))
+}
+
+fn encoder<W: Write>(writer: W) -> std::io::Result<zstd::stream::Encoder<'static, W>> {
+    let mut encoder = zstd::stream::Encoder::new(writer, LEVEL)?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    encoder.multithread(u32::try_from(threads.min(THREADS_MAX)).unwrap_or(1))?;
+    encoder.include_checksum(true)?;
+    Ok(encoder)
 }
 
 fn append_folder(builder: &mut Builder<impl Write>, name: &str) -> std::io::Result<()> {
@@ -135,12 +145,13 @@ pub(super) fn check(path: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> 
     let mut wrong = Vec::new();
     each_entry(path, |stored, _, reader| {
         if let Some(expected) = manifest.checksums.get(stored) {
-            let (found, bytes) = verify::hash(reader, path)?;
-            meter.add(bytes)?;
+            let mut hasher = StreamHasher::new();
+            hashing::each_chunk(reader, path, &mut |chunk| {
+                hasher.update(chunk);
+                meter.add(chunk.len() as u64)
+            })?;
             seen.insert(stored.to_owned());
-            if !found.to_string().eq_ignore_ascii_case(expected) {
-                wrong.push(format!("{stored}: stored {expected}, found {found}"));
-            }
+            wrong.extend(verify::difference(stored, expected, &hasher.finish()));
         }
         Ok(Next::Go)
     })?;
@@ -149,13 +160,13 @@ pub(super) fn check(path: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> 
     verify::refuse(&manifest.backup_id, wrong)
 }
 
-/// Unpacks the wanted files; compares their hashes if there is a meter.
+/// Unpacks the wanted files, and lets the databases among them be checked.
 pub(super) fn unpack(
     path: &Path,
     manifest: &Manifest,
     target: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-    mut verified: Option<&mut Meter<'_>>,
+    unpacking: &Unpacking<'_>,
+    meter: &mut Meter<'_>,
 ) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -164,30 +175,19 @@ pub(super) fn unpack(
         if size > manifest.size_max(stored) {
             return Err(damaged(path, format!("{stored} is larger than the manifest says")));
         }
-        if !wanted(stored) {
-            seen.insert(stored.to_owned());
+        seen.insert(stored.to_owned());
+        if !(unpacking.wanted)(stored) {
             return Ok(Next::Go);
         }
-        let file_path = target.join(stored);
-        if let Some(parent) = file_path.parent() {
-            files::create_dir_all(parent)?;
-        }
-        let mut file = files::create_file(&file_path)?;
-        let mut hasher = Hasher::default();
+        let copy = target.join(stored);
         let mut reader = Decoded { reader, fault: None };
-        let copied = files::copy(&mut reader, &mut file, &file_path, &mut |chunk| {
-            hasher.update(chunk);
-            verified.as_mut().map_or(Ok(()), |meter| meter.add(chunk.len() as u64))
-        });
+        let brought = unpacking.bring(stored, &mut reader, &copy, meter);
         if let Some(fault) = reader.fault {
             return Err(damaged(path, format!("{stored}: {fault}")));
         }
-        copied?;
-        let found = hasher.finish().to_string();
-        if verified.is_some() && !found.eq_ignore_ascii_case(expected) {
-            wrong.push(format!("{stored}: stored {expected}, found {found}"));
+        if let Some(found) = brought? {
+            wrong.extend(verify::difference(stored, expected, &found));
         }
-        seen.insert(stored.to_owned());
         Ok(Next::Go)
     })?;
     let missing = manifest.checksums.keys().filter(|stored| !seen.contains(*stored));

@@ -1,29 +1,24 @@
-//! Making a backup: staged, hashed while copied, synced, verified, renamed.
+//! Making a backup: staged, hashed, synced, read back, and only then given its name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{SecondsFormat, Utc};
 
-use super::catalog::{self, Form};
+use super::catalog;
+use super::copying::{self, Copied};
 use super::manifest::{FORMAT, FileRecord, Manifest, Scope};
 use super::options::{BackupOptions, Blobs, Compression, Meter, Phase};
 use super::place::Place;
+use super::reading_back::{self, Found, Reader};
 use super::snapshot::Snapshot;
 use super::source::{self, FileSource, Listing};
 use super::{archive, files, paths, verify};
-use crate::checksum::Checksum;
-use crate::error::{Error, ErrorKind};
-use crate::hash::Hasher;
+use crate::error::Error;
 use crate::sqlite::schema_version;
 
 /// What an unfinished backup's name begins with.
 const TEMPORARY: &str = ".tmp-";
-
-/// How often a file that changes while it is copied is tried.
-const TRIES: usize = 3;
 
 pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest, Error> {
     files::create_dir_all(&place.directory)?;
@@ -67,13 +62,6 @@ struct Staging<'a> {
     earlier: &'a [catalog::BackupEntry],
 }
 
-/// A file of the last backup of the same form, to share space with.
-struct Original {
-    path: PathBuf,
-    record: FileRecord,
-    checksum: String,
-}
-
 impl Staging<'_> {
     fn make(&self) -> Result<Manifest, Error> {
         let root = self.work.join(self.id);
@@ -90,16 +78,22 @@ impl Staging<'_> {
         let total = snapshot.total_bytes() + listing.total_bytes();
         self.check_space(total)?;
         let mut manifest = self.manifest(&listing, total);
-        let mut meter = Meter::new(&self.place.listener, Phase::Copy, total);
-        self.copy_databases(snapshot, &root, &mut manifest, &mut meter)?;
-        self.copy_files(&listing, &root, &mut manifest, &mut meter)?;
-        self.publish(&root, &mut manifest)?;
+        let mut copying = Meter::new(&self.place.listener, Phase::Copy, total);
+        let mut reading = Meter::new(&self.place.listener, Phase::Verify, total);
+        let found = reading_back::beside(&mut reading, |reader| {
+            copy_databases(snapshot, &root, &mut manifest, &mut copying, reader)?;
+            self.copy_files(&listing, &root, &mut manifest, &mut copying, reader)?;
+            self.sync(&root)
+        })?;
+        take_in(found, &mut manifest)?;
+        self.record_versions(&root, &mut manifest)?;
+        self.publish(&root, &manifest)?;
         Ok(manifest)
     }
 
     /// An archive needs room for the tree and, at worst, for itself.
     fn check_space(&self, total: u64) -> Result<(), Error> {
-        let copies = if self.options.compression == Compression::Zstd { 2 } else { 1 };
+        let copies = if self.is_archive() { 2 } else { 1 };
         self.place.check_space(&self.place.directory, total.saturating_mul(copies) + total / 10)
     }
 
@@ -136,127 +130,150 @@ impl Staging<'_> {
         }
     }
 
-    fn copy_databases(
-        &self,
-        snapshot: Snapshot,
-        root: &Path,
-        manifest: &mut Manifest,
-        meter: &mut Meter<'_>,
-    ) -> Result<(), Error> {
-        let mut copied = Vec::new();
-        for held in snapshot.databases {
-            let source = held.source.clone();
-            let target = root.join(&source.stored);
-            if let Some(parent) = target.parent() {
-                files::create_dir_all(parent)?;
-            }
-            held.copy_to(&target, meter)?;
-            copied.push((source, target));
-        }
-        // The files are free again; their copies are read at leisure.
-        let mut size = 0;
-        for (source, target) in copied {
-            let (checksum, bytes) = verify::hash_file(&target)?;
-            verify::check_database(&target)?;
-            size += bytes;
-            if let Some(name) = paths::database_name(&source.stored) {
-                manifest.databases.push(name.to_owned());
-                let versions = recorded_versions(&target, &self.place.schema_version_table)?;
-                if !versions.is_empty() {
-                    manifest.migration_versions.insert(name.to_owned(), versions);
-                }
-            }
-            let record = FileRecord { size: bytes, mode: source.mode, modified_ns: 0 };
-            manifest.files.insert(source.stored.clone(), record);
-            manifest.checksums.insert(source.stored, checksum.to_string());
-        }
-        manifest.total_size_bytes = size;
-        Ok(())
-    }
-
     fn copy_files(
         &self,
         listing: &Listing,
         root: &Path,
         manifest: &mut Manifest,
         meter: &mut Meter<'_>,
+        reader: &Reader,
     ) -> Result<(), Error> {
         for folder in listing.directories.keys() {
             files::create_dir_all(&root.join(folder))?;
         }
-        let originals = self.originals();
+        let originals =
+            if self.is_archive() { BTreeMap::new() } else { copying::originals(self.earlier) };
         for source in &listing.files {
             let target = root.join(&source.stored);
             if let Some(parent) = target.parent() {
                 files::create_dir_all(parent)?;
             }
-            let Some((checksum, record)) =
-                copy_file(source, &target, originals.get(&source.stored), meter)?
-            else {
-                manifest
-                    .notes
-                    .push(format!("left out {}: it was removed meanwhile", source.stored));
-                continue;
+            let original = originals.get(&source.stored);
+            let (checksum, record) = match copying::copy_file(source, &target, original, meter)? {
+                Copied::Fresh(checksum, record) => {
+                    // What goes into an archive is read back from there.
+                    if !self.is_archive() {
+                        reader.hash(&source.stored, &target);
+                    }
+                    (checksum, record)
+                }
+                Copied::Shared(checksum, record) => (checksum, record),
+                Copied::Gone => {
+                    let stored = &source.stored;
+                    manifest.notes.push(format!("left out {stored}: it was removed meanwhile"));
+                    continue;
+                }
             };
-            manifest.total_size_bytes += record.size;
             manifest.checksums.insert(source.stored.clone(), checksum.to_string());
             manifest.files.insert(source.stored.clone(), record);
         }
         Ok(())
     }
 
-    /// Returns the files of the last backup that is a directory, if this is to be one.
-    fn originals(&self) -> BTreeMap<String, Original> {
-        if self.options.compression == Compression::Zstd {
-            return BTreeMap::new();
-        }
-        let last = self
-            .earlier
-            .iter()
-            .find(|entry| entry.form == Form::Directory && entry.problem.is_none());
-        let Some((entry, manifest)) =
-            last.and_then(|entry| Some((entry, entry.manifest.as_ref()?)))
-        else {
-            return BTreeMap::new();
-        };
-        let originals = manifest.files.iter().filter_map(|(stored, record)| {
-            let checksum = manifest.checksums.get(stored)?.clone();
-            Some((
-                stored.clone(),
-                Original { path: entry.path.join(stored), record: record.clone(), checksum },
-            ))
-        });
-        originals.collect()
+    fn is_archive(&self) -> bool {
+        self.options.compression == Compression::Zstd
     }
 
-    /// Writes the manifest, syncs, verifies, and gives the backup its name.
-    fn publish(&self, root: &Path, manifest: &mut Manifest) -> Result<(), Error> {
+    /// Forces a folder to the disk while its files are read back; an archive is synced when it is packed.
+    fn sync(&self, root: &Path) -> Result<(), Error> {
+        if self.is_archive() { Ok(()) } else { files::sync_tree(root) }
+    }
+
+    fn record_versions(&self, root: &Path, manifest: &mut Manifest) -> Result<(), Error> {
+        let names = manifest.checksums.keys().filter_map(|stored| paths::database_name(stored));
+        manifest.databases = names.map(str::to_owned).collect();
         manifest.databases.sort();
+        for name in &manifest.databases {
+            let copy = root.join(paths::stored_database(name));
+            let versions = recorded_versions(&copy, &self.place.schema_version_table)?;
+            if !versions.is_empty() {
+                manifest.migration_versions.insert(name.clone(), versions);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest, and gives the backup its name.
+    fn publish(&self, root: &Path, manifest: &Manifest) -> Result<(), Error> {
         let json = manifest.to_json();
-        for (name, bytes) in [(paths::MANIFEST, json.clone()), (paths::SUMS, manifest.sums(&json))]
-        {
+        for (name, bytes) in [(paths::MANIFEST, &json), (paths::SUMS, &manifest.sums(&json))] {
             let path = root.join(name);
             let mut file = files::create_file(&path)?;
-            files::write(&mut file, &bytes, &path)?;
+            files::write(&mut file, bytes, &path)?;
+            if !self.is_archive() {
+                files::sync_file(&file, &path)?;
+            }
         }
-        let mut meter = Meter::new(&self.place.listener, Phase::Verify, manifest.total_size_bytes);
-        verify::check_files(root, manifest, &mut meter)?;
-        if self.options.compression == Compression::None {
-            files::sync_tree(root)?;
-            files::rename(root, &self.place.directory_of(self.id))?;
-        } else {
+        if self.is_archive() {
             let temporary = temporary_archive(self.place, self.id);
-            let mut meter =
-                Meter::new(&self.place.listener, Phase::Compress, manifest.total_size_bytes);
-            archive::pack(root, self.id, manifest, &temporary, &mut meter)?;
-            let mut meter =
-                Meter::new(&self.place.listener, Phase::Verify, manifest.total_size_bytes);
-            archive::check(&temporary, manifest, &mut meter)?;
+            self.pack(root, manifest, &temporary)?;
             files::rename(&temporary, &self.place.archive_of(self.id))?;
+        } else {
+            files::sync_dir(root)?;
+            files::rename(root, &self.place.directory_of(self.id))?;
         }
         files::sync_dir(&self.place.directory)?;
         files::remove_tree(self.work)
     }
+
+    /// Packs the tree, and reads the archive back while it goes to the disk.
+    fn pack(&self, root: &Path, manifest: &Manifest, target: &Path) -> Result<(), Error> {
+        let total = manifest.total_size_bytes;
+        let mut meter = Meter::new(&self.place.listener, Phase::Compress, total);
+        let file = archive::pack(root, self.id, manifest, target, &mut meter)?;
+        let mut meter = Meter::new(&self.place.listener, Phase::Verify, total);
+        std::thread::scope(|scope| {
+            let checking = scope.spawn(|| archive::check(target, manifest, &mut meter));
+            let synced = files::sync_file(&file, target);
+            let checked = checking.join().expect("checking does not panic");
+            synced.and(checked)
+        })
+    }
+}
+
+fn copy_databases(
+    snapshot: Snapshot,
+    root: &Path,
+    manifest: &mut Manifest,
+    meter: &mut Meter<'_>,
+    reader: &Reader,
+) -> Result<(), Error> {
+    for held in snapshot.in_order_of_need() {
+        let source = held.source.clone();
+        let target = root.join(&source.stored);
+        if let Some(parent) = target.parent() {
+            files::create_dir_all(parent)?;
+        }
+        held.copy_to(&target, meter)?;
+        reader.hash(&source.stored, &target);
+        reader.check(&source.stored, &target);
+        let record = FileRecord { size: 0, mode: source.mode, modified_ns: 0 };
+        manifest.files.insert(source.stored, record);
+    }
+    Ok(())
+}
+
+/// Takes the hashes of the databases into the manifest, and compares those of the files.
+fn take_in(found: Found, manifest: &mut Manifest) -> Result<(), Error> {
+    if let Some(fault) = found.faults.into_values().next() {
+        return Err(fault);
+    }
+    let mut wrong = Vec::new();
+    for (stored, hash) in found.hashes {
+        let (checksum, size) = hash?;
+        match manifest.checksums.get(&stored) {
+            Some(copied) if *copied == checksum.to_string() => {}
+            Some(copied) => wrong.push(format!("{stored}: wrote {copied}, read {checksum}")),
+            None => {
+                manifest.checksums.insert(stored.clone(), checksum.to_string());
+                if let Some(record) = manifest.files.get_mut(&stored) {
+                    record.size = size;
+                }
+            }
+        }
+    }
+    manifest.total_size_bytes = manifest.files.values().map(|record| record.size).sum();
+    verify::refuse(&manifest.backup_id, wrong)
 }
 
 impl FileSource {
@@ -273,74 +290,6 @@ impl FileSource {
             mode: other.mode,
         })
     }
-}
-
-/// Copies a file while hashing it; nothing if it was removed since it was listed.
-fn copy_file(
-    source: &FileSource,
-    target: &Path,
-    original: Option<&Original>,
-    meter: &mut Meter<'_>,
-) -> Result<Option<(Checksum, FileRecord)>, Error> {
-    for _ in 0..TRIES {
-        let mut file = match files::open_plain(&source.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(files::failed("read", &source.path, error)),
-        };
-        let before = stamp(&file, &source.path)?;
-        let record = FileRecord { size: before.0, mode: source.mode, modified_ns: before.1 };
-        let shared = original
-            .filter(|original| (original.record.size, original.record.modified_ns) == before);
-        let checksum = match shared {
-            Some(original) => {
-                let (checksum, _) = verify::hash(&mut file, &source.path)?;
-                if checksum.to_string() != original.checksum
-                    || files::hard_link(&original.path, target).is_err()
-                {
-                    file = File::open(&source.path)
-                        .map_err(|error| files::failed("read", &source.path, error))?;
-                    copy_bytes(&mut file, target, before.1, meter)?
-                } else {
-                    meter.add(before.0)?;
-                    checksum
-                }
-            }
-            None => copy_bytes(&mut file, target, before.1, meter)?,
-        };
-        if stamp(&file, &source.path)? == before {
-            return Ok(Some((checksum, record)));
-        }
-        files::remove_file_if_there(target)?;
-    }
-    Err(Error::new(
-        ErrorKind::BackupFailed,
-        format!("{} changes faster than it can be copied", source.path.display()),
-    )
-    .with_hint("stop the program that writes to it, and try again"))
-}
-
-fn copy_bytes(
-    from: &mut File,
-    target: &Path,
-    modified_ns: i64,
-    meter: &mut Meter<'_>,
-) -> Result<Checksum, Error> {
-    let mut hasher = Hasher::default();
-    let mut copy = files::create_file(target)?;
-    files::copy(from, &mut copy, target, &mut |chunk| {
-        hasher.update(chunk);
-        meter.add(chunk.len() as u64)
-    })?;
-    let modified = UNIX_EPOCH + Duration::from_nanos(modified_ns.unsigned_abs());
-    files::set_modified(&copy, target, modified)?;
-    Ok(hasher.finish())
-}
-
-/// Size and time of last change: what shows that a file was written to.
-fn stamp(file: &File, path: &Path) -> Result<(u64, i64), Error> {
-    let metadata = file.metadata().map_err(|error| files::failed("read", path, error))?;
-    Ok((metadata.len(), source::modified_ns(&metadata)))
 }
 
 /// Returns the migrations that a copied database records.

@@ -18,6 +18,7 @@ use super::{files, paths, verify};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::sqlite::{history_table, reading, schema_version};
+use crate::version::Version;
 
 /// Stages a migrations.db that agrees with the staged databases, and notes the restore in it.
 ///
@@ -39,7 +40,7 @@ pub(super) fn agree(
         reading::copy_into(&live, stage)?;
         files::remove_file_if_there(&stage.join(super::swap::REMOVALS).join(TRACKING))?;
         let lost = lost_versions(place, stage, entries)?;
-        to_run_again = lost.into_iter().collect();
+        to_run_again = lost.iter().map(ToString::to_string).collect();
         entries.insert(TRACKING.to_owned());
     }
     let connection = Connection::open(&staged).map_err(|error| refused("open", &staged, error))?;
@@ -54,7 +55,7 @@ fn lost_versions(
     place: &Place,
     stage: &Path,
     entries: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Error> {
+) -> Result<BTreeSet<Version>, Error> {
     let mut lost = BTreeSet::new();
     for entry in
         entries.iter().filter(|entry| entry.ends_with(paths::DATABASE_ENDING) && *entry != TRACKING)
@@ -64,19 +65,24 @@ fn lost_versions(
         let mut restored = BTreeSet::new();
         if staged.metadata().is_ok_and(|metadata| metadata.len() > 0) {
             let connection = verify::open_copy(&staged)?;
-            restored.extend(
-                schema_version::recorded(&connection, table)
+            restored.extend(versions(
+                &schema_version::recorded(&connection, table)
                     .map_err(|error| refused("read", &staged, error))?,
-            );
+            ));
         }
         let live = place.data_dir.join(entry);
         // A live file that can't be read is what is being replaced.
         if let Ok(Some(connection)) = reading::open(&live) {
             let recorded = schema_version::recorded(&connection, table).unwrap_or_default();
-            lost.extend(recorded.into_iter().filter(|version| !restored.contains(version)));
+            lost.extend(versions(&recorded).filter(|version| !restored.contains(version)));
         }
     }
     Ok(lost)
+}
+
+/// Returns those of the recorded texts that are versions: `0003` and `00003` are one.
+fn versions(recorded: &[String]) -> impl Iterator<Item = Version> {
+    recorded.iter().filter_map(|text| text.parse().ok())
 }
 
 /// Refuses single databases whose migrations other databases share: history and schema would differ.
@@ -102,10 +108,10 @@ pub(super) fn refuse_torn(
         let Ok(Some(connection)) = reading::open(&path) else { continue };
         let recorded = schema_version::recorded(&connection, &place.schema_version_table)
             .map_err(|error| refused("read", &path, error))?;
-        for version in recorded.iter().filter(|version| !after.contains(*version)) {
+        for version in versions(&recorded).filter(|version| !after.contains(version)) {
             if is_restored {
                 torn.push(format!("the backup's {name} has {version}, which is not applied now"));
-            } else if before.contains(version) {
+            } else if before.contains(&version) {
                 torn.push(format!("{name} has {version}, which would have to run again"));
             }
         }
@@ -125,11 +131,11 @@ pub(super) fn refuse_torn(
 }
 
 /// Returns the versions that a history has as applied.
-fn applied(path: &Path) -> Result<BTreeSet<String>, Error> {
+fn applied(path: &Path) -> Result<BTreeSet<Version>, Error> {
     let Some(connection) = reading::open(path)? else { return Ok(BTreeSet::new()) };
     let history = history_table::read(&connection).map_err(|error| refused("read", path, error))?;
     let applied = history.rows().filter(|(_, row)| row.success);
-    Ok(applied.map(|(version, _)| version.to_string()).collect())
+    Ok(applied.map(|(version, _)| version.clone()).collect())
 }
 
 fn note(
@@ -139,7 +145,7 @@ fn note(
 ) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     history_table::create(&transaction)?;
-    let mut forget = transaction.prepare("DELETE FROM migration_history WHERE version = ?1")?;
+    let mut forget = transaction.prepare(history_table::REMOVE)?;
     let mut forgotten = Vec::new();
     for version in to_run_again.drain(..) {
         if forget.execute([&version])? > 0 {

@@ -7,18 +7,22 @@
 
 mod archive;
 mod catalog;
+mod copying;
 mod create;
 mod files;
+mod hashing;
 mod history;
 mod manifest;
 mod options;
 mod paths;
 mod place;
+mod reading_back;
 mod restore;
 mod retention;
 mod snapshot;
 mod source;
 mod swap;
+mod unpacking;
 mod verify;
 
 #[cfg(test)]
@@ -149,8 +153,10 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` or `Io` if the folder can't be read.
+    /// `Usage` if the data directory, or the folder that was set, is missing; `PermissionDenied`
+    /// or `Io` if it can't be read.
     pub fn list_backups(&self) -> Result<Vec<BackupEntry>, Error> {
+        self.place.check_exists()?;
         catalog::list(&self.place)
     }
 
@@ -173,6 +179,7 @@ impl BackupManager {
         id: &str,
         options: &RestoreOptions,
     ) -> Result<RestoreReport, Error> {
+        self.place.check_exists()?;
         let _lock = self.lock()?;
         self.recover_locked()?;
         restore::restore(&self.place, id, options).map_err(|error| {
@@ -202,6 +209,7 @@ impl BackupManager {
     ///
     /// As [`list_backups`](Self::list_backups).
     pub fn preview_cleanup(&self, keep_count: usize, keep_days: u32) -> Result<Vec<String>, Error> {
+        self.place.check_exists()?;
         retention::removable(&self.place, keep_count, keep_days)
     }
 
@@ -217,6 +225,7 @@ impl BackupManager {
         keep_count: usize,
         keep_days: u32,
     ) -> Result<Vec<String>, Error> {
+        self.place.check_exists()?;
         let _lock = self.lock()?;
         let ids = retention::removable(&self.place, keep_count, keep_days)?;
         ids.iter().try_for_each(|id| retention::delete(&self.place, id))?;

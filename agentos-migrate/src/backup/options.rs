@@ -127,9 +127,20 @@ impl<'a> Meter<'a> {
         Self { listener, progress: BackupProgress { phase, done_bytes: 0, total_bytes } }
     }
 
+    /// Counts for nobody.
+    pub(super) fn silent() -> Meter<'static> {
+        static NOBODY: Listener = Listener(None);
+        Meter::new(&NOBODY, Phase::Verify, 0)
+    }
+
     /// Counts bytes; an error means that the listener wants to stop.
     pub(super) fn add(&mut self, n_bytes: u64) -> Result<(), Error> {
-        self.progress.done_bytes += n_bytes;
+        self.reach(self.progress.done_bytes + n_bytes)
+    }
+
+    /// As [`add`](Self::add), with all the bytes that are done.
+    pub(super) fn reach(&mut self, done_bytes: u64) -> Result<(), Error> {
+        self.progress.done_bytes = done_bytes;
         let Some(callback) = &self.listener.0 else { return Ok(()) };
         match callback(&self.progress) {
             ControlFlow::Continue(()) => Ok(()),

@@ -46,6 +46,27 @@ impl Place {
         inner.strip_prefix(outer).ok().map(Path::to_owned)
     }
 
+    /// Refuses a question about a folder that is not there: `no backups` would be taken for an answer.
+    ///
+    /// The default folder may be missing, as no backup was made yet; its data directory may not.
+    pub(super) fn check_exists(&self) -> Result<(), Error> {
+        let is_default = self.directory == self.data_dir.join("backups");
+        let (what, path) = if is_default {
+            ("data directory", &self.data_dir)
+        } else {
+            ("folder of backups", &self.directory)
+        };
+        // What is there and can't be read is told by the one who reads it.
+        match path.metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            _ => return Ok(()),
+        }
+        let error = Error::new(ErrorKind::Usage, format!("there is no {what} {}", path.display()));
+        Err(error
+            .in_state("nothing was changed")
+            .with_hint("name it with `--data-dir PATH` or `--backup-dir PATH`"))
+    }
+
     /// Refuses if the file system of `path` has less than this many bytes left.
     pub(super) fn check_space(&self, path: &Path, needed: u64) -> Result<(), Error> {
         let Ok(free) = fs4::available_space(path) else {

@@ -12,7 +12,8 @@ use super::catalog::{self, BackupEntry, Form};
 use super::manifest::{Manifest, Scope};
 use super::options::{Blobs, Meter, Phase, RestoreOptions, Verification};
 use super::place::{Place, plain_name};
-use super::{archive, files, history, paths, swap, verify};
+use super::unpacking::Unpacking;
+use super::{archive, files, history, paths, reading_back, swap, verify};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::{history_table, holders};
@@ -53,14 +54,8 @@ pub(super) fn restore(
     let unpacked = stage.join(".unpacked");
     files::create_dir_all(&unpacked)?;
     bring(place, &entry, &manifest, &unpacked, &wanted, options.verify)?;
-    let mut databases = Vec::new();
-    for stored in manifest.database_paths().filter(|stored| wanted(stored)) {
-        verify::check_database(&unpacked.join(stored)).map_err(|error| {
-            let problem = error.details().first().cloned().unwrap_or_else(|| error.to_string());
-            archive::damaged(&entry.path, format!("{stored}: {problem}"))
-        })?;
-        databases.extend(paths::database_name(stored).map(str::to_owned));
-    }
+    let wanted_databases = manifest.database_paths().filter(|stored| wanted(stored));
+    let databases = wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
     let mut entries = lay_out(&manifest, &unpacked, &stage, &wanted)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
@@ -89,7 +84,7 @@ fn is_wanted(stored: &str, options: &RestoreOptions) -> bool {
     }
 }
 
-/// Brings the files out of the backup, by their stored names.
+/// Brings the files out of the backup, by their stored names, and has the databases checked.
 fn bring(
     place: &Place,
     entry: &BackupEntry,
@@ -99,35 +94,15 @@ fn bring(
     verification: Verification,
 ) -> Result<(), Error> {
     let mut meter = Meter::new(&place.listener, Phase::Unpack, manifest.total_size_bytes);
-    if entry.form == Form::Archive {
-        let verified = (verification == Verification::Full).then_some(&mut meter);
-        return archive::unpack(&entry.path, manifest, target, wanted, verified);
-    }
-    let mut wrong = Vec::new();
-    for (stored, expected) in manifest.checksums.iter().filter(|(stored, _)| wanted(stored)) {
-        let (from, to) = (entry.path.join(stored), target.join(stored));
-        if let Some(parent) = to.parent() {
-            files::create_dir_all(parent)?;
+    let found = reading_back::beside(&mut Meter::silent(), |reader| {
+        let verified = verification == Verification::Full;
+        let unpacking = Unpacking { verified, wanted, reader };
+        match entry.form {
+            Form::Archive => archive::unpack(&entry.path, manifest, target, &unpacking, &mut meter),
+            Form::Directory => unpacking.folder(&entry.path, manifest, target, &mut meter),
         }
-        let mut file = match files::open_plain(&from) {
-            Ok(file) => file,
-            Err(error) => {
-                wrong.push(format!("{stored}: {error}"));
-                continue;
-            }
-        };
-        let mut hasher = crate::hash::Hasher::default();
-        let mut copy = files::create_file(&to)?;
-        files::copy(&mut file, &mut copy, &to, &mut |chunk| {
-            hasher.update(chunk);
-            meter.add(chunk.len() as u64)
-        })?;
-        let found = hasher.finish().to_string();
-        if verification == Verification::Full && !found.eq_ignore_ascii_case(expected) {
-            wrong.push(format!("{stored}: stored {expected}, found {found}"));
-        }
-    }
-    verify::refuse(&manifest.backup_id, wrong)
+    })?;
+    verify::refuse(&manifest.backup_id, verify::faults(found.faults))
 }
 
 /// Moves the files to where they belong in the data directory, with their modes and times.

@@ -9,6 +9,7 @@
 //! Opening a file recovers its hot journal, and a copy holds what is in the
 //! write-ahead log. <https://www.sqlite.org/backup.html>
 
+use std::cmp::Reverse;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ const PAGES_PER_STEP: i32 = 4096;
 
 /// All databases, held at one moment.
 pub(super) struct Snapshot {
-    pub(super) databases: Vec<Held>,
+    databases: Vec<Held>,
     /// Files whose name promised a database and whose content is something else.
     pub(super) not_databases: Vec<DatabaseSource>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Snapshot {
 /// One database, held.
 pub(super) struct Held {
     pub(super) source: DatabaseSource,
-    pub(super) size_bytes: u64,
+    size_bytes: u64,
     page_size: u64,
     reader: Connection,
     /// Keeps writers out of a file with a rollback journal.
@@ -72,6 +73,14 @@ impl Snapshot {
             held.let_writers_in().map_err(|e| refused("read", &held.source.path, e))?;
         }
         Ok(Self { databases, not_databases })
+    }
+
+    /// Returns the databases as they are to be copied: first what keeps writers waiting, then the
+    /// largest, whose copy takes longest to read back.
+    pub(super) fn in_order_of_need(self) -> Vec<Held> {
+        let mut databases = self.databases;
+        databases.sort_by_key(|held| (held.writer.is_none(), Reverse(held.size_bytes)));
+        databases
     }
 
     pub(super) fn total_bytes(&self) -> u64 {

@@ -130,18 +130,49 @@ fn a_process_killed_at_any_operation_of_a_backup_leaves_no_half_one() {
     let directory = tempfile::tempdir().expect("a directory");
     fill(directory.path(), "one");
     let manager = BackupManager::new(directory.path());
-    for at in (1..).step_by(3) {
-        let died = child("backup", directory.path(), "", at);
-        let entries = manager.list_backups().expect("lists");
-        assert!(entries.iter().all(|entry| entry.problem.is_none()), "half a backup is listed");
-        if !died {
-            break;
-        }
+    let first = manager.create_backup(&options(Compression::None)).expect("makes").backup_id;
+    for work in ["backup", "folder"] {
+        let n_died = (1..).take_while(|at| {
+            let died = child(work, directory.path(), "", *at);
+            for entry in manager.list_backups().expect("lists") {
+                manager.verify_backup(&entry.id).expect("what is listed is whole");
+                if entry.id != first {
+                    manager.delete_backup(&entry.id).expect("removes");
+                }
+            }
+            died
+        });
+        assert!(n_died.count() > 15, "{work}");
     }
+    manager.verify_backup(&first).expect("still good");
     let last = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
     manager.verify_backup(&last).expect("good");
     let left = std::fs::read_dir(manager.directory()).expect("reads").flatten();
     assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp")));
+}
+
+#[test]
+fn a_process_killed_at_any_operation_of_a_removal_leaves_whole_backups_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "one");
+    let manager = BackupManager::new(directory.path());
+    for at in 1.. {
+        let old = manager.create_backup(&options(Compression::None)).expect("makes").backup_id;
+        let newest = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+        let died = child("prune", directory.path(), "", at);
+        for entry in manager.list_backups().expect("lists") {
+            manager.verify_backup(&entry.id).expect("what is listed is whole");
+        }
+        manager.recover_locked().expect("cleans");
+        let left: Vec<_> =
+            std::fs::read_dir(manager.directory()).expect("reads").flatten().collect();
+        assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')));
+        manager.verify_backup(&newest).expect("the newest stays");
+        if !died {
+            assert!(at > 3 && manager.verify_backup(&old).is_err(), "{at}");
+            break;
+        }
+    }
 }
 
 /// Runs this test program again as a child that dies at an operation; returns whether it did.
@@ -165,11 +196,13 @@ fn child_works_until_it_is_killed() {
     let Ok(what) = std::env::var("AGENTOS_MIGRATE_TEST_WORK") else { return };
     let variable = |name| std::env::var(name).expect("set by the parent");
     let manager = BackupManager::new(variable("AGENTOS_MIGRATE_TEST_DIRECTORY"));
-    if what == "backup" {
-        manager.create_backup(&BackupOptions::default()).expect("makes");
-    } else {
-        manager
-            .restore_backup(&variable("AGENTOS_MIGRATE_TEST_ID"), &RestoreOptions::default())
-            .expect("restores");
+    match what.as_str() {
+        "backup" => drop(manager.create_backup(&BackupOptions::default()).expect("makes")),
+        "folder" => drop(manager.create_backup(&options(Compression::None)).expect("makes")),
+        "prune" => drop(manager.cleanup_old_backups(1, 0).expect("removes")),
+        _ => {
+            let id = variable("AGENTOS_MIGRATE_TEST_ID");
+            drop(manager.restore_backup(&id, &RestoreOptions::default()).expect("restores"));
+        }
     }
 }

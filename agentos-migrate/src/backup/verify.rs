@@ -1,7 +1,6 @@
 //! Checking what a backup holds: hashes, and SQLite's own opinion.
 
-use std::fs::File;
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -11,62 +10,70 @@ use super::manifest::Manifest;
 use super::options::{Meter, Phase};
 use super::place::Place;
 use super::snapshot::refused;
-use super::{archive, files};
+use super::unpacking::Unpacking;
+use super::{archive, files, paths, reading_back};
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
-use crate::hash::Hasher;
 
 /// Checks a backup in place, or an archive by unpacking it into a temporary folder.
 pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
     let (entry, manifest) = catalog::find(place, id)?;
     let mut meter = Meter::new(&place.listener, Phase::Verify, manifest.total_size_bytes);
     if entry.form == Form::Directory {
-        check_files(&entry.path, &manifest, &mut meter)?;
-        check_databases(&entry.path, &manifest)?;
+        check_folder(&entry.path, &manifest, &mut meter)?;
         return Ok(manifest);
     }
     let scratch = tempfile::tempdir()
         .map_err(|error| files::failed("create", &std::env::temp_dir(), error))?;
-    archive::unpack(&entry.path, &manifest, scratch.path(), &|_| true, Some(&mut meter))?;
-    check_databases(scratch.path(), &manifest)?;
+    place.check_space(scratch.path(), manifest.total_size_bytes)?;
+    // What is checked only waits for the last file: the unpacking has counted the bytes.
+    let mut silent = Meter::silent();
+    let found = reading_back::beside(&mut silent, |reader| {
+        let unpacking = Unpacking { verified: true, wanted: &|_| true, reader };
+        archive::unpack(&entry.path, &manifest, scratch.path(), &unpacking, &mut meter)
+    })?;
+    refuse(&manifest.backup_id, faults(found.faults))?;
     Ok(manifest)
 }
 
-/// Compares every file below `root` with the manifest.
-pub(super) fn check_files(
-    root: &Path,
-    manifest: &Manifest,
-    meter: &mut Meter<'_>,
-) -> Result<(), Error> {
-    let mut wrong = Vec::new();
-    for (stored, expected) in &manifest.checksums {
-        let path = root.join(stored);
-        match files::open_plain(&path) {
-            Err(error) => wrong.push(format!("{stored}: {error}")),
-            Ok(mut file) => {
-                let (found, bytes) = hash(&mut file, &path)?;
-                meter.add(bytes)?;
-                if !found.to_string().eq_ignore_ascii_case(expected) {
-                    wrong.push(format!("{stored}: stored {expected}, found {found}"));
-                }
+/// Compares every file of a folder with the manifest, and asks SQLite about every database.
+fn check_folder(root: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> Result<(), Error> {
+    let found = reading_back::beside(meter, |reader| {
+        for stored in manifest.checksums.keys() {
+            let path = root.join(stored);
+            reader.hash(stored, &path);
+            if paths::database_name(stored).is_some() && path.is_file() {
+                reader.check(stored, &path);
             }
         }
+        Ok(())
+    })?;
+    let mut wrong = Vec::new();
+    for (stored, hash) in found.hashes {
+        let expected = manifest.checksums.get(&stored).map(String::as_str).unwrap_or_default();
+        match hash {
+            Ok((found, _)) => wrong.extend(difference(&stored, expected, &found)),
+            Err(error) => wrong.push(format!("{stored}: {}", reason_of(&error))),
+        }
     }
+    wrong.extend(faults(found.faults));
     refuse(&manifest.backup_id, wrong)
 }
 
-/// Asks SQLite about every database below `root`.
-pub(super) fn check_databases(root: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let mut wrong = Vec::new();
-    for stored in manifest.database_paths() {
-        if let Err(error) = check_database(&root.join(stored)) {
-            wrong.push(format!(
-                "{stored}: {}",
-                error.details().first().cloned().unwrap_or_else(|| error.to_string())
-            ));
-        }
-    }
-    refuse(&manifest.backup_id, wrong)
+/// Returns what is wrong with a file whose hash is not that of the manifest.
+pub(super) fn difference(stored: &str, expected: &str, found: &Checksum) -> Option<String> {
+    let found = found.to_string();
+    let is_same = found.eq_ignore_ascii_case(expected);
+    (!is_same).then(|| format!("{stored}: stored {expected}, found {found}"))
+}
+
+/// Returns what SQLite says against databases, as texts.
+pub(super) fn faults(found: BTreeMap<String, Error>) -> Vec<String> {
+    found.into_iter().map(|(stored, error)| format!("{stored}: {}", reason_of(&error))).collect()
+}
+
+fn reason_of(error: &Error) -> String {
+    error.details().first().cloned().unwrap_or_else(|| error.to_string())
 }
 
 /// Makes an error of what is wrong with a backup, if anything is.
@@ -130,26 +137,4 @@ fn uri(path: &Path) -> String {
     }
     text.push_str("?immutable=1");
     text
-}
-
-/// Returns the SHA-256 and the size of a file that no SQLite has open.
-pub(super) fn hash_file(path: &Path) -> Result<(Checksum, u64), Error> {
-    let mut file = File::open(path).map_err(|error| files::failed("read", path, error))?;
-    hash(&mut file, path)
-}
-
-/// Returns the SHA-256 and the number of bytes up to the end.
-pub(super) fn hash(from: &mut dyn Read, path: &Path) -> Result<(Checksum, u64), Error> {
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; files::CHUNK_BYTES];
-    let mut bytes = 0;
-    loop {
-        let count = files::read_some(from, &mut buffer)
-            .map_err(|error| files::failed("read", path, error))?;
-        if count == 0 {
-            return Ok((hasher.finish(), bytes));
-        }
-        hasher.update(&buffer[..count]);
-        bytes += count as u64;
-    }
 }

@@ -156,7 +156,8 @@ fn insert_sql() -> String {
 }
 
 /// As versions: `0003` and `00003` are one.
-const REMOVE: &str = "DELETE FROM migration_history WHERE ltrim(version, '0') = ltrim(?1, '0')";
+pub(crate) const REMOVE: &str =
+    "DELETE FROM migration_history WHERE ltrim(version, '0') = ltrim(?1, '0')";
 
 /// In the order of [`COLUMNS`].
 fn values_of(row: &AppliedMigration) -> [&dyn ToSql; 7] {

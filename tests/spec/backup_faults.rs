@@ -1,0 +1,223 @@
+//! Backups in a bad world: damaged and hostile ones, missing folders, other disks, two at once.
+
+use agentos_migrate::{
+    BackupManager, BackupOptions, Compression, ErrorKind, RestoreOptions, Verification,
+};
+use proptest::prelude::*;
+
+use crate::support::command::run;
+use crate::support::{Directory, hash_of};
+
+fn folder() -> BackupOptions {
+    BackupOptions { compression: Compression::None, ..BackupOptions::default() }
+}
+
+fn filled() -> Directory {
+    let directory = Directory::new();
+    directory.sql("chat", "CREATE TABLE t(a); INSERT INTO t VALUES ('old')");
+    std::fs::create_dir(directory.file("blobs")).expect("creates");
+    std::fs::write(directory.file("blobs/one"), "old").expect("writes");
+    directory
+}
+
+#[test]
+fn a_missing_folder_is_an_error_and_not_an_empty_list() {
+    let directory = filled();
+    assert_eq!(run(directory.path(), &["list-backups"]).out, "no backups\n");
+    let nowhere = directory.file("nowhere");
+    let before = directory.contents();
+    for command in ["list-backups", "restore", "prune"] {
+        let said = run(&nowhere, &[command]);
+        assert_eq!(said.code, 64, "{command}: {}{}", said.out, said.err);
+        assert!(said.err.contains("there is no data directory"), "{}", said.err);
+        let path = nowhere.to_str().expect("text");
+        let said = run(directory.path(), &[command, "--backup-dir", path]);
+        assert_eq!(said.code, 64, "{command}: {}{}", said.out, said.err);
+        assert!(said.err.contains("there is no folder of backups"), "{}", said.err);
+    }
+    assert!(!nowhere.exists());
+    assert_eq!(directory.contents(), before);
+}
+
+#[test]
+fn a_damaged_earlier_copy_is_not_shared_with_a_new_backup() {
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    let blob = |id: &str| manager.directory().join(id).join("blobs/one");
+    let first = manager.create_backup(&folder()).expect("makes").backup_id;
+    let modified = blob(&first).metadata().and_then(|m| m.modified()).expect("a time");
+    std::fs::write(blob(&first), "odl").expect("spoils");
+    let file = std::fs::File::options().write(true).open(blob(&first)).expect("opens");
+    file.set_modified(modified).expect("sets");
+    let second = manager.create_backup(&folder()).expect("makes").backup_id;
+    manager.verify_backup(&second).expect("good");
+    assert_eq!(hash_of(&blob(&second)), hash_of(&directory.file("blobs/one")));
+    manager.verify_backup(&first).expect_err("damaged");
+}
+
+#[test]
+fn two_backups_at_once_are_made_one_after_the_other() {
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    std::thread::scope(|scope| {
+        for options in [folder(), BackupOptions::default(), folder()] {
+            let manager = &manager;
+            scope.spawn(move || manager.create_backup(&options).expect("makes"));
+        }
+    });
+    let entries = manager.list_backups().expect("lists");
+    assert_eq!(entries.len(), 3);
+    for entry in entries {
+        manager.verify_backup(&entry.id).expect("good");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_copied_is_copied_whole_or_named() {
+    let directory = filled();
+    let blob = directory.file("blobs/changing");
+    std::fs::write(&blob, vec![0; 1 << 20]).expect("writes");
+    let manager = BackupManager::new(directory.path());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for generation in (1..=u8::MAX).cycle() {
+                if done.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                std::fs::write(&blob, vec![generation; 1 << 20]).expect("writes");
+                std::thread::sleep(std::time::Duration::from_millis(3));
+            }
+        });
+        let outcomes: Vec<_> = (0..8).map(|_| manager.create_backup(&folder())).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for outcome in outcomes {
+            match outcome {
+                Ok(manifest) => {
+                    let copy = manager.directory().join(manifest.backup_id).join("blobs/changing");
+                    let bytes = std::fs::read(copy).expect("reads");
+                    assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]), "a mixed copy");
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::BackupFailed, "{error}");
+                    assert!(error.to_string().contains("changing"), "{error}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn backups_on_another_file_system_are_as_good() {
+    use std::os::unix::fs::MetadataExt;
+
+    let directory = filled();
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    let device = |path: &std::path::Path| path.metadata().expect("there").dev();
+    if device(elsewhere.path()) == device(directory.path()) {
+        return;
+    }
+    let manager = BackupManager::new(directory.path()).with_directory(elsewhere.path());
+    for options in [folder(), BackupOptions::default()] {
+        let id = manager.create_backup(&options).expect("makes").backup_id;
+        directory.sql("chat", "UPDATE t SET a = 'new'");
+        manager.restore_backup(&id, &RestoreOptions::default()).expect("restores");
+        assert_eq!(directory.ask("chat", "SELECT a FROM t"), "old");
+    }
+}
+
+fn spoilt(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
+    for (at, byte) in changes {
+        let at = at.index(bytes.len());
+        bytes[at] = *byte;
+    }
+    bytes
+}
+
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    prop::collection::vec(any::<(prop::sample::Index, u8)>(), 1..24)
+}
+
+/// Lists, checks and restores; a refusal changes nothing, and nothing is ever written outside.
+fn survives(world: &Directory, id: &str) {
+    let data = world.file("data");
+    let manager = BackupManager::new(&data);
+    let before = world.contents();
+    let outside = hash_of(&world.file("victim.db"));
+    manager.list_backups().expect("lists");
+    let verified = manager.verify_backup(id);
+    for verify in [Verification::Full, Verification::Skip] {
+        let options = RestoreOptions { verify, ..RestoreOptions::default() };
+        let restored = manager.restore_backup(id, &options);
+        assert_eq!(hash_of(&world.file("victim.db")), outside);
+        let mut entries = std::fs::read_dir(world.path()).expect("reads");
+        assert!(entries.all(|entry| {
+            let name = entry.expect("reads").file_name();
+            name == "data" || name == "victim.db"
+        }));
+        if restored.is_ok() {
+            assert!(verified.is_ok() || verify == Verification::Skip, "what restores verifies");
+            return;
+        }
+        assert_eq!(world.contents(), before);
+    }
+}
+
+/// A data directory with one backup, beside a file that no restore may touch.
+fn world(options: &BackupOptions) -> (Directory, String) {
+    let world = Directory::new();
+    std::fs::write(world.file("victim.db"), "untouched").expect("writes");
+    std::fs::create_dir_all(world.file("data/blobs")).expect("creates");
+    world.sql("data/chat", "CREATE TABLE t(a); INSERT INTO t VALUES ('old')");
+    std::fs::write(world.file("data/blobs/one"), "old").expect("writes");
+    let manager = BackupManager::new(world.file("data"));
+    let id = manager.create_backup(options).expect("makes").backup_id;
+    (world, id)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_compressed_stream_is_refused_or_restored_inside(changes in changes()) {
+        let (world, id) = world(&BackupOptions::default());
+        let path = world.file(&format!("data/backups/{id}.tar.zst"));
+        let bytes = std::fs::read(&path).expect("reads");
+        std::fs::write(&path, spoilt(bytes, &changes)).expect("writes");
+        survives(&world, &id);
+    }
+
+    #[test]
+    fn any_archive_is_refused_or_restored_inside(changes in changes(), headers in any::<bool>()) {
+        let (world, id) = world(&BackupOptions::default());
+        let path = world.file(&format!("data/backups/{id}.tar.zst"));
+        let tar = zstd::decode_all(&*std::fs::read(&path).expect("reads")).expect("zstd");
+        // Most bytes are content; the headers are where the harm is.
+        let length = if headers { 2048 } else { tar.len() };
+        let (head, rest) = tar.split_at(length);
+        let tar = [spoilt(head.to_vec(), &changes), rest.to_vec()].concat();
+        std::fs::write(&path, zstd::encode_all(&*tar, 1).expect("zstd")).expect("writes");
+        survives(&world, &id);
+    }
+
+    #[test]
+    fn any_manifest_is_refused_or_restored_inside(
+        path in "(databases|blobs|files|metadata|\\.\\.|)?/?[a-z./]{0,12}(\\.db)?",
+        size in any::<u64>(),
+        mode in any::<u32>(),
+        changes in prop::option::of(changes()),
+    ) {
+        let (world, id) = world(&folder());
+        let file = world.file(&format!("data/backups/{id}/manifest.json"));
+        let text = std::fs::read(&file).expect("reads");
+        let mut json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let sum = json["checksums"]["blobs/one"].clone();
+        json["checksums"][&path] = sum;
+        json["files"][&path] = serde_json::json!({ "size": size, "mode": mode });
+        json["directories"][&path] = serde_json::json!(mode);
+        let json = json.to_string().into_bytes();
+        let json = changes.map_or(json.clone(), |changes| spoilt(json, &changes));
+        std::fs::write(&file, json).expect("writes");
+        survives(&world, &id);
+    }
+}
