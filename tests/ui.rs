@@ -14,18 +14,18 @@ fn copy_fixtures() {
     let target =
         Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
     let to = target.join("tests/trybuild").join(env!("CARGO_PKG_NAME")).join("fixtures");
-    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fixtures"), &to);
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/fixtures"), &to);
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the folder is made");
     for entry in std::fs::read_dir(from).expect("the fixtures are listed") {
         let entry = entry.expect("a fixture is read");
-        let to = to.join(entry.file_name());
+        let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy_folder(&entry.path(), &to);
+            copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), to).expect("a fixture is copied");
+            std::fs::copy(entry.path(), target).expect("a fixture is copied");
         }
     }
 }

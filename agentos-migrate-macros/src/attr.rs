@@ -1,7 +1,7 @@
 //! The attribute's keys and values, as written.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::ParseStream;
 use syn::{LitStr, Token};
 
 use crate::near;
@@ -28,6 +28,7 @@ pub(crate) const KEYS: &[&str] = &[
 pub(crate) struct Attribute {
     pub(crate) version: Option<LitStr>,
     pub(crate) databases: Option<Vec<LitStr>>,
+    pub(crate) databases_span: Option<Span>,
     pub(crate) depends_on: Vec<LitStr>,
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
@@ -39,6 +40,8 @@ pub(crate) struct Attribute {
     pub(crate) legacy_checksums: Vec<LitStr>,
     pub(crate) deletes: Vec<LitStr>,
     pub(crate) allow: Vec<LitStr>,
+    /// The keys that are given, also those whose value is wrong.
+    pub(crate) keys: Vec<String>,
 }
 
 /// A path to a function.
@@ -69,9 +72,8 @@ pub(crate) fn parse(tokens: TokenStream) -> (Attribute, Vec<syn::Error>) {
 impl Attribute {
     fn read(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> Self {
         let mut attribute = Self::default();
-        let mut seen: Vec<String> = Vec::new();
         while !input.is_empty() {
-            if let Err(error) = attribute.read_key(input, &mut seen) {
+            if let Err(error) = attribute.read_key(input) {
                 errors.push(error);
                 skip_to_comma(input);
             }
@@ -87,7 +89,7 @@ impl Attribute {
         attribute
     }
 
-    fn read_key(&mut self, input: ParseStream<'_>, seen: &mut Vec<String>) -> syn::Result<()> {
+    fn read_key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         let key: Ident = input.parse().map_err(|error| {
             syn::Error::new(error.span(), "expected a key, such as `version = \"0003\"`")
         })?;
@@ -95,16 +97,18 @@ impl Attribute {
         if !KEYS.contains(&word.as_str()) {
             let keys: Vec<String> = KEYS.iter().map(|key| format!("`{key}`")).collect();
             let suggestion = near::suggestion(&word, KEYS.iter().copied());
+            // The key that is meant is not missing as well.
+            self.keys.extend(near::nearest(&word, KEYS.iter().copied()).map(str::to_owned));
             let text = format!(
                 "unknown key `{word}`{suggestion}\n`#[migration]` takes {}",
                 keys.join(", ")
             );
             return Err(syn::Error::new(key.span(), text));
         }
-        if seen.contains(&word) {
+        if self.keys.contains(&word) {
             return Err(syn::Error::new(key.span(), format!("`{word}` is given twice; keep one")));
         }
-        seen.push(word.clone());
+        self.keys.push(word.clone());
         if input.parse::<Token![=]>().is_err() {
             return Err(syn::Error::new(
                 key.span(),
@@ -113,7 +117,11 @@ impl Attribute {
         }
         match word.as_str() {
             "version" => self.version = Some(text(input, &word)?),
-            "databases" => self.databases = Some(texts(input, &word)?),
+            "databases" => {
+                let list = input.fork().parse::<proc_macro2::Group>();
+                self.databases_span = list.ok().map(|list| list.span());
+                self.databases = Some(texts(input, &word)?);
+            }
             "depends_on" => self.depends_on = texts(input, &word)?,
             "name" => self.name = Some(text(input, &word)?),
             "description" => self.description = Some(text(input, &word)?),
@@ -206,12 +214,6 @@ fn function(input: ParseStream<'_>, key: &str) -> syn::Result<Function> {
 fn skip_to_comma(input: ParseStream<'_>) {
     while !input.is_empty() && !input.peek(Token![,]) {
         drop(input.parse::<TokenTree>());
-    }
-}
-
-impl Parse for Function {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        function(input, "downgrade")
     }
 }
 

@@ -7,6 +7,7 @@ use syn::LitStr;
 use crate::set::Set;
 use crate::sql_file::{Part, SqlMigration};
 use crate::valid::Checked;
+use crate::{attr, state};
 
 /// The module in the crate's root that `migrations!` makes. If it is missing, its name is the help.
 fn marker() -> Ident {
@@ -17,36 +18,48 @@ fn private() -> TokenStream {
     quote!(::agentos_migrate::private)
 }
 
-/// Declares a version, so that a second one of it does not compile.
-pub(crate) fn declares(number: u128, span: Span) -> TokenStream {
-    let (marker, private) = (Ident::new(&marker().to_string(), span), private());
-    let number = Literal::u128_unsuffixed(number);
-    quote_spanned!(span=> #[allow(unused_qualifications)] impl #private::Declares<#private::VersionNumber<#number>> for crate::#marker::Set {})
+/// Declares the version of a migration that is refused: what depends on it is not to blame.
+pub(crate) fn declares_alone(number: u128, span: Span) -> TokenStream {
+    let import = import(span);
+    let declares = declares(number, span);
+    quote!(const _: () = { #import #declares };)
 }
 
-fn dependencies(depends_on: &[(LitStr, u128)]) -> TokenStream {
-    let proofs = depends_on.iter().map(|(text, number)| {
-        let (marker, private) = (Ident::new(&marker().to_string(), text.span()), private());
+/// Names the set once; if `migrations!` is missing, this is the one line that says so.
+fn import(span: Span) -> TokenStream {
+    let marker = Ident::new(&marker().to_string(), span.resolved_at(Span::call_site()));
+    quote_spanned!(span.resolved_at(Span::call_site())=> use crate::#marker as __set;)
+}
+
+/// Declares a version, so that a second one of it does not compile.
+fn declares(number: u128, span: Span) -> TokenStream {
+    let private = private();
+    let number = Literal::u128_unsuffixed(number);
+    quote_spanned!(span=> impl #private::Declares<#private::VersionNumber<#number>> for __set::Set {})
+}
+
+/// Asks the compiler for what was not seen yet: dependencies that are
+/// expanded later, and databases where `migrations!` is.
+fn proofs(depends_on: &[(LitStr, u128)], databases: &[LitStr]) -> TokenStream {
+    let private = private();
+    let (unseen, is_set_seen) = state::with(|known| {
+        let unseen = |dependency: &&(LitStr, u128)| !known.holds(dependency.1);
+        let unseen: Vec<_> = depends_on.iter().filter(unseen).collect();
+        (unseen, known.databases.is_some())
+    });
+    let versions = unseen.into_iter().map(|(text, number)| {
         let number = Literal::u128_unsuffixed(*number);
         quote_spanned!(text.span()=>
-            #[allow(unused_qualifications)]
-            const _: () = <crate::#marker::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
+            const _: () = <__set::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
     });
-    quote!(#(#proofs)*)
-}
-
-fn databases(names: &[LitStr]) -> TokenStream {
-    let proofs = names.iter().map(|text| {
-        let marker = Ident::new(&marker().to_string(), text.span());
+    let databases = databases.iter().filter(|_| !is_set_seen).map(|text| {
         let name: String =
             text.value().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let name = if name.is_empty() { "_empty".to_owned() } else { name };
         let name = Ident::new_raw(&name, text.span());
-        quote_spanned!(text.span()=>
-            #[allow(unused_qualifications)]
-            const _: () = crate::#marker::databases::#name;)
+        quote_spanned!(text.span()=> const _: () = __set::databases::#name;)
     });
-    quote!(#(#proofs)*)
+    quote!(#(#versions)* #(#databases)*)
 }
 
 /// What the registration of any migration holds.
@@ -71,89 +84,71 @@ struct Registration<'a> {
 }
 
 impl Registration<'_> {
+    /// Writes the registration, and what the compiler has to prove for it.
     fn tokens(&self) -> TokenStream {
-        let (marker, private) = (marker(), private());
-        let Self {
-            version,
-            name,
-            description,
-            databases,
-            legacy_checksums,
-            deletes,
-            allow,
-            upgrade,
-            downgrade,
-            validate,
-            file,
-            line,
-            ..
-        } = self;
+        let private = private();
+        let Self { version, name, description, databases, legacy_checksums, deletes, .. } = self;
+        let Self { allow, upgrade, downgrade, validate, file, line, .. } = self;
+        let import = import(version.span());
+        let declares = declares(self.number, version.span());
+        let proofs = proofs(self.depends_on, databases);
         let number = Literal::u128_unsuffixed(self.number);
         let depends_on = self.depends_on.iter().map(|(text, number)| {
             let number = Literal::u128_unsuffixed(*number);
             quote!(::agentos_migrate::Version::from_checked(#number, #text))
         });
-        let optional = |value: Option<&LitStr>| {
-            if let Some(text) = value {
-                quote!(::core::option::Option::Some(#text))
-            } else {
-                quote!(::core::option::Option::None)
-            }
-        };
-        let (schema_version, irreversible) =
-            (optional(self.schema_version), optional(self.irreversible));
-        let checksum = self.checksum.iter().map(|byte| Literal::u8_unsuffixed(*byte));
+        let schema_version = option(self.schema_version);
+        let irreversible = option(self.irreversible);
+        let checksum = Literal::byte_string(self.checksum);
         quote! {
-            #private::inventory::submit! {
-                #private::Registration {
-                    set: &crate::#marker::DECLARATION,
-                    version: #version,
-                    number: #number,
-                    name: #name,
-                    description: #description,
-                    databases: &[#(#databases),*],
-                    depends_on: &[#(#depends_on),*],
-                    schema_version: #schema_version,
-                    irreversible: #irreversible,
-                    checksum: [#(#checksum),*],
-                    legacy_checksums: &[#(#legacy_checksums),*],
-                    deletes: &[#(#deletes),*],
-                    allow: &[#(#allow),*],
-                    file: #file,
-                    line: #line,
-                    upgrade: #upgrade,
-                    downgrade: #downgrade,
-                    validate: #validate,
+            const _: () = {
+                #import
+                #declares
+                #proofs
+                #private::inventory::submit! {
+                    #private::Registration {
+                        set: &__set::DECLARATION,
+                        version: #version,
+                        number: #number,
+                        name: #name,
+                        description: #description,
+                        databases: &[#(#databases),*],
+                        depends_on: &[#(#depends_on),*],
+                        schema_version: #schema_version,
+                        irreversible: #irreversible,
+                        checksum: *#checksum,
+                        legacy_checksums: &[#(#legacy_checksums),*],
+                        deletes: &[#(#deletes),*],
+                        allow: &[#(#allow),*],
+                        file: #file,
+                        line: #line,
+                        upgrade: #upgrade,
+                        downgrade: #downgrade,
+                        validate: #validate,
+                    }
                 }
-            }
+            };
         }
+    }
+}
+
+fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+    if let Some(value) = value {
+        quote!(::core::option::Option::Some(#value))
+    } else {
+        quote!(::core::option::Option::None)
     }
 }
 
 /// Writes the function as it is, and its registration.
 pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
-    let private = private();
-    let declares = declares(checked.number, checked.version.span());
-    let (dependencies, databases) =
-        (dependencies(&checked.depends_on), databases(&checked.databases));
-    let upgrade = &checked.function;
-    let upgrade = step(checked.is_manual, upgrade.span(), &quote!(#upgrade));
-    let downgrade = if let Some(function) = &checked.downgrade {
-        let step = step(checked.is_manual, function.last.span(), &function.path);
-        quote!(::core::option::Option::Some(#step))
-    } else {
-        quote!(::core::option::Option::None)
-    };
-    let validate = if let Some(function) = &checked.validate {
-        let (span, path) = (function.last.span(), &function.path);
-        let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(ctx)));
-        quote!(::core::option::Option::Some({
-            fn validate(ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
-            validate
-        }))
-    } else {
-        quote!(::core::option::Option::None)
-    };
+    let Checked { is_own, function, .. } = checked;
+    let upgrade = step(checked, is_own.upgrade, function.span(), &quote!(#function));
+    let downgrade = checked
+        .downgrade
+        .as_ref()
+        .map(|function| step(checked, is_own.downgrade, function.last.span(), &function.path));
+    let validate = checked.validate.as_ref().map(|function| validation(function, is_own.validate));
     let registration = Registration {
         version: &checked.version,
         number: checked.number,
@@ -168,32 +163,27 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         deletes: &checked.deletes,
         allow: &checked.allow,
         upgrade,
-        downgrade,
-        validate,
+        downgrade: option(downgrade),
+        validate: option(validate),
         file: quote!(::core::file!()),
         line: quote!(::core::line!()),
     }
     .tokens();
-    quote! {
-        #item
-        #declares
-        const _: () = {
-            #dependencies
-            #databases
-            #registration
-        };
-    }
+    quote!(#item #registration)
 }
 
-/// Writes a plain function around a call, so that any error type becomes ours.
-fn step(is_manual: bool, span: Span, path: &TokenStream) -> TokenStream {
+/// Writes the function itself, or a plain function around a call of it that makes any error type ours.
+fn step(checked: &Checked, is_own: bool, span: Span, path: &TokenStream) -> TokenStream {
     let private = private();
-    let call = quote_spanned!(span=> #private::StepResult::into_result(#path(ctx)));
-    let (variant, context) = if is_manual {
+    let (variant, context) = if checked.is_manual {
         (quote!(Manual), quote!(ManualContext))
     } else {
         (quote!(Atomic), quote!(MigrationContext))
     };
+    if is_own {
+        return quote!(#private::Step::#variant(#path));
+    }
+    let call = quote_spanned!(span=> #private::StepResult::into_result(#path(ctx)));
     quote! {
         #private::Step::#variant({
             fn step(ctx: &mut ::agentos_migrate::#context) -> ::agentos_migrate::Result<()> { #call }
@@ -202,12 +192,21 @@ fn step(is_manual: bool, span: Span, path: &TokenStream) -> TokenStream {
     }
 }
 
+fn validation(function: &attr::Function, is_own: bool) -> TokenStream {
+    let (private, span, path) = (private(), function.last.span(), &function.path);
+    if is_own {
+        return path.clone();
+    }
+    let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(ctx)));
+    quote!({
+        fn validate(ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
+        validate
+    })
+}
+
 /// Writes the registration of SQL files; the compiler follows the files.
 pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
     let private = private();
-    let declares = declares(migration.number, migration.version.span());
-    let (dependencies, databases) =
-        (dependencies(&migration.depends_on), databases(&migration.databases));
     let run = |parts: &[Part]| {
         let calls = parts.iter().map(|Part { database, path, .. }| {
             let path = format!("/{path}");
@@ -221,14 +220,9 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
             step
         }))
     };
-    let downgrade = if migration.down.is_empty() {
-        quote!(::core::option::Option::None)
-    } else {
-        let step = run(&migration.down);
-        quote!(::core::option::Option::Some(#step))
-    };
+    let downgrade = (!migration.down.is_empty()).then(|| run(&migration.down));
     let file = migration.up.first().map(|part| part.path.clone()).unwrap_or_default();
-    let registration = Registration {
+    Registration {
         version: &migration.version,
         number: migration.number,
         name: &migration.name,
@@ -242,20 +236,12 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
         deletes: &migration.deletes,
         allow: &migration.allow,
         upgrade: run(&migration.up),
-        downgrade,
+        downgrade: option(downgrade),
         validate: quote!(::core::option::Option::None),
         file: quote!(#file),
         line: quote!(1),
     }
-    .tokens();
-    quote! {
-        #declares
-        const _: () = {
-            #dependencies
-            #databases
-            #registration
-        };
-    }
+    .tokens()
 }
 
 /// Writes the marker module, the registry, and the modules of the folder.
@@ -268,19 +254,15 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         .as_ref()
         .map_or_else(|| "schema_version".to_owned(), LitStr::value);
     let expected = &set.expected;
-    let lines = set.lock.iter().flat_map(|lock| &lock.lines).map(|line| {
-        let (version, name, checksum) = (&line.version, &line.name, &line.checksum);
-        quote!((#version, #name, #checksum))
-    });
-    let optional = |value: Option<&LitStr>| {
-        if let Some(text) = value {
-            quote!(::core::option::Option::Some(#text))
-        } else {
-            quote!(::core::option::Option::None)
-        }
-    };
+    let lock_file = set.lock.as_ref().map_or_else(
+        || quote!(""),
+        |lock| {
+            let path = format!("/{}", lock.path.value());
+            quote!(::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)))
+        },
+    );
     let (lock_path, dir) =
-        (optional(set.lock.as_ref().map(|lock| &lock.path)), optional(set.dir.as_ref()));
+        (option(set.lock.as_ref().map(|lock| &lock.path)), option(set.dir.as_ref()));
     let baseline = set.baseline.iter().map(|(database, path)| {
         let path = format!("/{path}");
         quote!((#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path))))
@@ -293,19 +275,18 @@ pub(crate) fn set(set: &Set) -> TokenStream {
             schema_version_table: #table,
             baseline: &[#(#baseline),*],
             expected: &[#(#expected),*],
-            lock: &[#(#lines),*],
+            lock: #lock_file,
             lock_path: #lock_path,
             dir: #dir,
             manifest_dir: ::core::env!("CARGO_MANIFEST_DIR"),
         }
     };
-    // An edit of the lock file, or of the variable, compiles the crate again.
-    let tracked = set.lock.as_ref().map(|lock| {
-        let (path, variable) = (format!("/{}", lock.path.value()), crate::lock::VARIABLE);
-        quote! {
-            const _: &str = ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path));
+    // An edit of the lock file compiles the crate again, as it is included; so does the variable.
+    let variable = crate::lock::VARIABLE;
+    let tracked = set.lock.as_ref().map(|_| {
+        quote!(
             const _: ::core::option::Option<&str> = ::core::option_env!(#variable);
-        }
+        )
     });
     let modules = set.modules.iter().map(|module| {
         let (name, path) = (&module.name, &module.path);
@@ -334,7 +315,7 @@ pub(crate) fn empty_set() -> TokenStream {
             schema_version_table: "",
             baseline: &[],
             expected: &[],
-            lock: &[],
+            lock: "",
             lock_path: ::core::option::Option::None,
             dir: ::core::option::Option::None,
             manifest_dir: "",

@@ -9,7 +9,7 @@ use crate::valid::Refused;
 /// The function stays, and its version counts as declared: no second error follows.
 pub(crate) fn item(item: &TokenStream, refused: Refused) -> TokenStream {
     let errors = refused.errors.into_iter().map(syn::Error::into_compile_error);
-    let declared = refused.version.map(|(number, span)| expand::declares(number, span));
+    let declared = refused.version.map(|(number, span)| expand::declares_alone(number, span));
     quote!(#item #(#errors)* #declared)
 }
 

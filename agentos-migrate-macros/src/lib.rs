@@ -1,9 +1,10 @@
 //! The macros of agentos-migrate.
 //!
-//! Parse (`attr`, `ast`, `set`), judge (`valid`, `sql`, `lock`), write
-//! (`expand`, `fallback`): no rule outside the judges, no `quote!` outside
-//! the writers. The body of a function stays opaque tokens. Generated code
-//! points at `agentos_migrate::private` only.
+//! Parse (`attr`, `ast`, `set`, `sql_file`), judge (`valid`, `signature`,
+//! `sql`, `calls`, `lock`), write (`expand`, `fallback`): no rule outside the
+//! judges, no `quote!` outside the writers. `source` and `meaning` say what a
+//! migration is made of, `checksum` sums it up. The body of a function stays
+//! opaque tokens. Generated code points at `agentos_migrate::private` only.
 
 mod ast;
 mod attr;
@@ -14,8 +15,10 @@ mod expand;
 mod fallback;
 mod lint_codes;
 mod lock;
+mod meaning;
 mod near;
 mod set;
+mod signature;
 mod source;
 mod sql;
 mod sql_file;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The variable that asks for an update.
 pub(crate) const VARIABLE: &str = "AGENTOS_MIGRATE_LOCK";
@@ -26,13 +26,41 @@ pub(crate) struct Line {
     pub(crate) checksum: String,
 }
 
+/// A lock file, read once for all migrations of the crate.
+#[derive(Debug)]
+pub(crate) struct LockFile {
+    pub(crate) path: PathBuf,
+    pub(crate) lines: BTreeMap<u128, Line>,
+}
+
+impl LockFile {
+    /// Reads a lock file; for an update it is made readable first.
+    pub(crate) fn read(path: PathBuf) -> Result<Self, String> {
+        let mode = std::env::var(VARIABLE).unwrap_or_default();
+        if !["", "update"].contains(&mode.as_str()) {
+            return Err(format!("`{VARIABLE}` is `{mode}`: its one value is `update`"));
+        }
+        if updates() {
+            prepare(&path)?;
+        }
+        let lines = read(&path)?;
+        Ok(Self { path, lines })
+    }
+
+    /// Returns whether the file holds just this checksum of a version.
+    pub(crate) fn holds(&self, number: u128, checksum: &str) -> bool {
+        let line = self.lines.get(&number);
+        line.is_some_and(|line| line.checksum.eq_ignore_ascii_case(checksum))
+    }
+}
+
 /// Returns whether the file is to be brought up to date instead of checked.
 pub(crate) fn updates() -> bool {
     std::env::var(VARIABLE).is_ok_and(|mode| mode == "update")
 }
 
 /// Reads a lock file's text.
-pub(crate) fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
+fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
     let mut lines = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -75,7 +103,7 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
 }
 
 /// Reads a lock file.
-pub(crate) fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
+fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             format!(
@@ -92,7 +120,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
 ///
 /// For an update, which is what a merge conflict asks for: every migration
 /// of the source then writes its own line.
-pub(crate) fn prepare(path: &Path) -> Result<(), String> {
+fn prepare(path: &Path) -> Result<(), String> {
     let _turn = turn()?;
     prepare_in_turn(path)
 }

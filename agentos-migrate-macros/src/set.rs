@@ -1,13 +1,15 @@
 //! `migrations!`: the declaration of a crate's set.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token};
 
+use crate::lock::LockFile;
 use crate::sql_file::{self, SqlMigration};
-use crate::{baseline, lock, near, state};
+use crate::{baseline, near, state};
 
 /// A set that keeps the rules.
 pub(crate) struct Set {
@@ -20,14 +22,14 @@ pub(crate) struct Set {
     pub(crate) baseline: Vec<(String, String)>,
     pub(crate) modules: Vec<Module>,
     pub(crate) sql_migrations: Vec<SqlMigration>,
-    /// Versions that the folder and the lock file hold.
+    /// Versions that the folder holds.
     pub(crate) expected: Vec<String>,
 }
 
 /// The lock file.
 pub(crate) struct Lock {
     pub(crate) path: LitStr,
-    pub(crate) lines: Vec<lock::Line>,
+    pub(crate) file: Arc<LockFile>,
 }
 
 /// A file of the folder that is Rust.
@@ -44,11 +46,9 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
     let declared: Declared = syn::parse2(input)?;
     let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
     let root = state::manifest_dir();
+    state::with(|known| known.databases = Some(names.clone().into()));
     let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
-    state::with(|known| {
-        known.databases = Some(names.clone());
-        known.lock = lock.as_ref().map(|lock| root.join(lock.path.value()));
-    });
+    state::with(|known| known.lock = lock.as_ref().map(|lock| Arc::clone(&lock.file)));
     let baseline = declared.baseline.as_ref().map(|dir| baseline::read(&root, dir, &names));
     let mut set = Set {
         baseline: baseline.transpose()?.unwrap_or_default(),
@@ -58,27 +58,21 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
         schema_version_table: declared.schema_version_table,
         modules: Vec::new(),
         sql_migrations: Vec::new(),
-        expected: lock
-            .iter()
-            .flat_map(|lock| &lock.lines)
-            .map(|line| line.version.clone())
-            .collect(),
+        expected: Vec::new(),
         lock,
     };
     if let Some(dir) = set.dir.clone() {
         set.read_folder(&root, &dir, &names)?;
+        let versions = set.expected.iter().filter_map(|text| text.parse::<u128>().ok());
+        state::with(|known| known.folder.extend(versions));
     }
     Ok(set)
 }
 
 fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
-    let file = root.join(path.value());
-    let failed = |problem: String| syn::Error::new(path.span(), problem);
-    if lock::updates() {
-        lock::prepare(&file).map_err(failed)?;
-    }
-    let lines = lock::read(&file).map_err(failed)?.into_values().collect();
-    Ok(Lock { path: path.clone(), lines })
+    let file = LockFile::read(root.join(path.value()))
+        .map_err(|problem| syn::Error::new(path.span(), problem))?;
+    Ok(Lock { path: path.clone(), file: Arc::new(file) })
 }
 
 impl Set {
@@ -93,6 +87,11 @@ impl Set {
             .collect();
         names.sort();
         let from = invoking_folder(root);
+        let mut problems: Option<syn::Error> = None;
+        let mut wrong = |problem: String| match &mut problems {
+            Some(all) => all.combine(failed(problem)),
+            None => problems = Some(failed(problem)),
+        };
         for name in &names {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
                 self.expected.extend(version_of(stem));
@@ -100,19 +99,25 @@ impl Set {
                 self.modules.push(Module { name: module_name(stem), path });
             } else if let Some(stem) = name.strip_suffix(".up.sql") {
                 let down = names.contains(&format!("{stem}.down.sql"));
-                let migration = sql_file::found(&dir.value(), stem, down, databases)
-                    .map_err(|problem| failed(format!("{name}: {problem}")))?;
-                self.expected.push(migration.version.value());
-                self.sql_migrations.push(migration);
+                match sql_file::found(&dir.value(), stem, down, databases) {
+                    Ok(migration) => {
+                        self.expected.push(migration.version.value());
+                        self.sql_migrations.push(migration);
+                    }
+                    Err(problem) => {
+                        let is_told = problem.contains(name) || problem.starts_with(&dir.value());
+                        wrong(if is_told { problem } else { format!("{name}: {problem}") });
+                    }
+                }
             } else if let Some(stem) = name.strip_suffix(".down.sql")
                 && !names.contains(&format!("{stem}.up.sql"))
             {
-                return Err(failed(format!("{name} has no {stem}.up.sql beside it")));
+                wrong(format!("{name} has no {stem}.up.sql beside it"));
             }
         }
         self.expected.sort();
         self.expected.dedup();
-        Ok(())
+        problems.map_or(Ok(()), Err)
     }
 }
 

@@ -9,11 +9,22 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 
+use crate::ast;
+
 /// A file of the crate, cut into items by name.
 pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-    items: BTreeMap<String, Vec<TokenStream>>,
+    items: Items,
+}
+
+/// The items of a file by name, and what it says of names besides.
+#[derive(Default)]
+struct Items {
+    by_name: BTreeMap<String, Vec<TokenStream>>,
+    /// The imports at the top of the file, without white space.
+    imports: Vec<String>,
+    has_modules: bool,
 }
 
 /// An item that a migration names, directly or through others.
@@ -36,15 +47,41 @@ impl SourceFile {
         let mut reached: BTreeSet<&str> = BTreeSet::new();
         let mut waiting: Vec<String> = names.into_iter().collect();
         while let Some(name) = waiting.pop() {
-            let Some((known, tokens)) = self.items.get_key_value(&name) else { continue };
+            let Some((known, tokens)) = self.items.by_name.get_key_value(&name) else { continue };
             if reached.insert(known) {
                 waiting.extend(tokens.iter().flat_map(|tokens| names_in(tokens.clone())));
             }
         }
-        let items = reached
-            .into_iter()
-            .flat_map(|name| self.items[name].iter().map(move |tokens| NamedItem { name, tokens }));
+        let items = reached.into_iter().flat_map(|name| {
+            self.items.by_name[name].iter().map(move |tokens| NamedItem { name, tokens })
+        });
         items.collect()
+    }
+
+    /// Returns a function that stands in the file by itself, in no module.
+    pub(crate) fn function(&self, name: &str) -> Option<ast::Function> {
+        let named = self.items.by_name.get(name)?;
+        let functions = named.iter().filter_map(|tokens| ast::parse(tokens).ok());
+        functions.into_iter().find(|function| function.name == name)
+    }
+
+    /// Returns whether a type's name is imported or declared here.
+    pub(crate) fn uses_or_declares(&self, name: &str) -> bool {
+        self.items.by_name.contains_key(name)
+            || self.items.imports.iter().any(|import| import.contains(name))
+    }
+
+    /// Returns whether `Result` is this library's for a function of the file:
+    /// imported by name, with nothing else of that name, and the function in no module.
+    pub(crate) fn imports_result(&self, function: &str) -> bool {
+        let Items { by_name, imports, has_modules } = &self.items;
+        let mut with_result = imports.iter().filter(|import| import.contains("Result"));
+        let (first, second) = (with_result.next(), with_result.next());
+        !has_modules
+            && second.is_none()
+            && !by_name.contains_key("Result")
+            && by_name.contains_key(function)
+            && first.is_some_and(|import| names_result(import))
     }
 
     /// Returns the line on which a literal stands, if it stands in one place only.
@@ -81,9 +118,17 @@ fn plain(name: &Ident) -> String {
     name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)
 }
 
-/// Cuts a file into items by name; `use` and tests are left out.
-fn items(tokens: TokenStream) -> BTreeMap<String, Vec<TokenStream>> {
-    let mut found: BTreeMap<String, Vec<TokenStream>> = BTreeMap::new();
+/// Returns whether `use agentos_migrate::…;` imports `Result` under its own name.
+fn names_result(import: &str) -> bool {
+    let Some(names) = import.strip_prefix("useagentos_migrate::") else { return false };
+    let names = names.trim_end_matches(';');
+    let list = names.strip_prefix('{').and_then(|names| names.strip_suffix('}')).unwrap_or(names);
+    !list.contains('{') && list.split(',').any(|name| name == "Result")
+}
+
+/// Cuts a file into items by name; tests are left out.
+fn items(tokens: TokenStream) -> Items {
+    let mut found = Items::default();
     let mut current: Vec<TokenTree> = Vec::new();
     for token in tokens {
         let ends = match &token {
@@ -94,20 +139,35 @@ fn items(tokens: TokenStream) -> BTreeMap<String, Vec<TokenStream>> {
         };
         current.push(token);
         if ends {
-            let item = std::mem::take(&mut current);
-            if let Some(name) = name_of(&item) {
-                found.entry(name).or_default().push(item.into_iter().collect());
-            }
+            found.add(std::mem::take(&mut current));
         }
     }
     found
 }
 
+impl Items {
+    fn add(&mut self, item: Vec<TokenTree>) {
+        let has = |word: &str| item.iter().any(|token| is_word(token, word));
+        if has("use") {
+            let import: TokenStream = item.into_iter().collect();
+            self.imports.push(import.to_string().split_whitespace().collect());
+            return;
+        }
+        let is_module = has("mod");
+        if let Some(name) = name_of(&item) {
+            self.has_modules |= is_module;
+            self.by_name.entry(name).or_default().push(item.into_iter().collect());
+        }
+    }
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(name) if name == word)
+}
+
 fn is_value(tokens: &[TokenTree]) -> bool {
-    let has = |word: &str| {
-        tokens.iter().any(|token| matches!(token, TokenTree::Ident(name) if name == word))
-    };
-    (has("const") || has("static")) && !has("fn")
+    let has = |word: &str| tokens.iter().any(|token| is_word(token, word));
+    (has("const") || has("use") || has("static")) && !has("fn")
 }
 
 /// Returns the name by which other code reaches an item.

@@ -119,6 +119,11 @@ fn explain(text: &str, error: Error) -> String {
         Error::UnterminatedLiteral(place) => ("a string is not closed".to_owned(), place),
         Error::UnterminatedBracket(place) => ("a bracket is not closed".to_owned(), place),
         Error::UnterminatedBlockComment(place) => ("a comment is not closed".to_owned(), place),
+        Error::BadVariableName(place) => ("a parameter has no name".to_owned(), place),
+        Error::BadNumber(place) => ("a number is malformed".to_owned(), place),
+        Error::ExpectedEqualsSign(place) => ("`!` stands without `=`".to_owned(), place),
+        Error::MalformedBlobLiteral(place) => ("a blob is malformed".to_owned(), place),
+        Error::MalformedHexInteger(place) => ("a hex number is malformed".to_owned(), place),
         other => (other.to_string(), None),
     };
     let message = format!("SQLite can't parse this: {what}");
@@ -223,6 +228,20 @@ mod tests {
             "{problem}"
         );
         assert!(problem.ends_with("          ^"), "{problem}");
+    }
+
+    #[test]
+    fn a_mistake_in_a_single_word_is_shown_at_its_place_too() {
+        for (sql, what) in [
+            ("SELECT ${placeholder}", "a parameter has no name"),
+            ("SELECT 12abc", "a number is malformed"),
+            ("SELECT a ! b", "`!` stands without `=`"),
+            ("SELECT x'0'", "a blob is malformed"),
+            ("SELECT 0x", "a hex number is malformed"),
+        ] {
+            let problem = check(sql, Use::Many).expect_err(sql);
+            assert!(problem.contains(what) && problem.contains("line 1: SELECT"), "{problem}");
+        }
     }
 
     #[test]

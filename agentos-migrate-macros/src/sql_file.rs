@@ -36,6 +36,8 @@ pub(crate) struct Part {
     /// From the crate's root.
     pub(crate) path: String,
     text: String,
+    /// Where the file is named.
+    span: Span,
 }
 
 /// Reads the files that the set's folder holds for one migration.
@@ -95,7 +97,7 @@ pub(crate) fn found(
         legacy_checksums: Vec::new(),
         deletes: options.deletes,
         allow: options.allow,
-        up: vec![Part { database: database.clone(), path, text }],
+        up: vec![Part { database: database.clone(), path, text, span: Span::call_site() }],
         down: Vec::new(),
         checksum: [0; 32],
         is_duplicate: false,
@@ -103,7 +105,8 @@ pub(crate) fn found(
     };
     if down {
         let path = format!("{dir}/{stem}.down.sql");
-        migration.down.push(Part { database, text: read(&path)?, path });
+        let text = read(&path)?;
+        migration.down.push(Part { database, text, path, span: Span::call_site() });
     }
     migration.finish().map_err(|error| error.to_string())?;
     Ok(migration)
@@ -129,10 +132,7 @@ impl SqlMigration {
     fn finish(&mut self) -> syn::Result<()> {
         for part in self.up.iter().chain(&self.down) {
             if let Err(problem) = sql::check(&part.text, Use::Many) {
-                return Err(syn::Error::new(
-                    self.version.span(),
-                    format!("{}: {problem}", part.path),
-                ));
+                return Err(syn::Error::new(part.span, format!("{}: {problem}", part.path)));
             }
         }
         let mut canonical = Canonical::new();
@@ -261,7 +261,7 @@ impl Files {
         let part = |database: String, path: &LitStr| {
             let text =
                 read(&path.value()).map_err(|problem| syn::Error::new(path.span(), problem))?;
-            Ok(Part { database, path: path.value(), text })
+            Ok(Part { database, path: path.value(), text, span: path.span() })
         };
         match (self, databases) {
             (Self::One(path), [only]) => Ok(vec![part(only.value(), &path)?]),

@@ -1,12 +1,16 @@
 //! What this compiler process has seen of the set that is being compiled.
 //!
-//! Only for better words: every rule has a second, structural check, as a
-//! macro can't rely on the order of expansion. In an editor, where one
-//! process lives long and sees every edit, nothing is remembered.
+//! A compiler compiles one crate and expands every macro of it, so what two
+//! migrations must not share is seen here, and told in better words than the
+//! compiler has. Where the order of expansion matters, `expand` writes a
+//! proof for the compiler in addition. In an editor, where one process lives
+//! long and sees every edit, nothing is remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use crate::lock::LockFile;
 
 /// A migration that was expanded.
 #[derive(Debug, Clone)]
@@ -18,28 +22,40 @@ pub(crate) struct Seen {
 /// What `migrations!` declared and `#[migration]` added.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) databases: Option<Vec<String>>,
-    pub(crate) lock: Option<PathBuf>,
+    pub(crate) databases: Option<Arc<[String]>>,
+    pub(crate) lock: Option<Arc<LockFile>>,
+    /// The versions that files of the set's folder are named after.
+    pub(crate) folder: BTreeSet<u128>,
     pub(crate) versions: BTreeMap<u128, Seen>,
 }
 
-static KNOWN: Mutex<BTreeMap<String, Known>> = Mutex::new(BTreeMap::new());
+impl Known {
+    /// Returns whether a version is declared, or the finished set refuses to be without it.
+    pub(crate) fn holds(&self, version: u128) -> bool {
+        let is_released =
+            || self.lock.as_ref().is_some_and(|lock| lock.lines.contains_key(&version));
+        self.versions.contains_key(&version) || self.folder.contains(&version) || is_released()
+    }
+}
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
 /// The state of the crate that is being compiled.
 pub(crate) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
-    let mut all: MutexGuard<'_, _> = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    let crate_name = format!("{} {}", variable("CARGO_MANIFEST_DIR"), variable("CARGO_CRATE_NAME"));
     if in_editor() {
-        all.remove(&crate_name);
+        return work(&mut Known::default());
     }
-    work(all.entry(crate_name).or_default())
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    work(known.get_or_insert_default())
 }
 
 /// Returns whether an editor's macro server runs us.
 pub(crate) fn in_editor() -> bool {
-    let program = std::env::current_exe().unwrap_or_default();
-    program.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("rust-analyzer"))
+    static IN_EDITOR: LazyLock<bool> = LazyLock::new(|| {
+        let program = std::env::current_exe().unwrap_or_default();
+        program.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("rust-analyzer"))
+    });
+    *IN_EDITOR
 }
 
 /// Returns the crate's root folder.

@@ -1,12 +1,13 @@
 //! The rules that a migration has to keep, each with words for who broke it.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use syn::LitStr;
 
 use crate::attr::{self, Attribute};
-use crate::checksum::Canonical;
+use crate::meaning::Source;
+use crate::signature::{self, Place, Role};
 use crate::source::SourceFile;
-use crate::{ast, calls, lint_codes, lock, source, state};
+use crate::{ast, calls, lint_codes, lock, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -26,6 +27,15 @@ pub(crate) struct Checked {
     pub(crate) allow: Vec<LitStr>,
     pub(crate) function: proc_macro2::Ident,
     pub(crate) checksum: [u8; 32],
+    pub(crate) is_own: OwnHeads,
+}
+
+/// Which functions have just the head that the engine calls.
+#[derive(Default)]
+pub(crate) struct OwnHeads {
+    pub(crate) upgrade: bool,
+    pub(crate) downgrade: bool,
+    pub(crate) validate: bool,
 }
 
 /// A migration that breaks rules, and what it still declares.
@@ -46,9 +56,7 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
         }
     };
     let number = attribute.version.as_ref().and_then(|text| version(text, &mut errors));
-    let keys_were_read = errors.is_empty();
-    required(&attribute, keys_were_read, &mut errors);
-    signature(&attribute, &function, &mut errors);
+    required(&attribute, &mut errors);
     exclusive(&attribute, &mut errors);
     let depends_on = dependencies(&attribute, number, &mut errors);
     databases(attribute.databases.as_deref().unwrap_or_default(), &mut errors);
@@ -58,11 +66,16 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
         is_duplicate = duplicate(text, number, &function.name.to_string(), &mut errors);
     }
     let file = SourceFile::of(function.name.span());
-    statements(&attribute, &function, file.as_ref(), &mut errors);
+    let source = Source::new(&attribute, item, &function, file.as_ref());
+    let is_own = signatures(&attribute, &function, file.as_ref(), &mut errors);
     let name = attribute.name.as_ref().map_or_else(|| function.name.to_string(), LitStr::value);
-    let checksum = checksum(&attribute, number, item, file.as_ref());
-    if let (Some(text), true, Some(_)) = (&attribute.version, errors.is_empty(), &file) {
-        released(text, number, &name, &checksum, &mut errors);
+    let checksum = source.checksum(&attribute, number);
+    // What is released was checked when it was released.
+    if !is_released(number, &checksum) {
+        statements(&attribute, &function, &source, &mut errors);
+        if let (Some(text), true, Some(_)) = (&attribute.version, errors.is_empty(), &file) {
+            released(text, number, &name, &checksum, &mut errors);
+        }
     }
     let version = number.zip(attribute.version.as_ref().map(LitStr::span));
     match (attribute.version, number) {
@@ -83,6 +96,7 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
             allow: attribute.allow,
             function: function.name,
             checksum,
+            is_own,
         }),
         _ => Err(Refused { errors, version: version.filter(|_| !is_duplicate) }),
     }
@@ -106,62 +120,40 @@ pub(crate) fn version(text: &LitStr, errors: &mut Vec<syn::Error>) -> Option<u12
     None
 }
 
-fn required(attribute: &Attribute, keys_were_read: bool, errors: &mut Vec<syn::Error>) {
-    if !keys_were_read {
-        return;
-    }
+fn required(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
     let form = "`#[migration(version = \"0003\", databases = [\"conversations\"])]`";
     let mut missing = |key: &str| {
-        errors.push(syn::Error::new(Span::call_site(), format!("`{key}` is missing: {form}")));
+        if !attribute.keys.iter().any(|given| given == key) {
+            let problem = format!("`{key}` is missing: {form}");
+            errors.push(syn::Error::new(Span::call_site(), problem));
+        }
     };
-    if attribute.version.is_none() {
-        missing("version");
-    }
-    if attribute.databases.is_none() {
-        missing("databases");
-    } else if attribute.databases.as_ref().is_some_and(Vec::is_empty) {
-        errors.push(syn::Error::new(
-            Span::call_site(),
-            format!("`databases` names at least one: {form}"),
-        ));
+    missing("version");
+    missing("databases");
+    if let (Some([]), Some(span)) = (attribute.databases.as_deref(), attribute.databases_span) {
+        errors.push(syn::Error::new(span, format!("`databases` names at least one: {form}")));
     }
 }
 
-fn signature(attribute: &Attribute, function: &ast::Function, errors: &mut Vec<syn::Error>) {
-    let form = "`fn name(ctx: &mut MigrationContext) -> Result<()>`";
-    if let Some(word) = &function.qualifier {
-        errors.push(syn::Error::new(
-            word.span(),
-            format!("a migration can't be `{word}`: write {form}"),
-        ));
-    }
-    if let Some(span) = function.generics {
-        errors.push(syn::Error::new(span, format!("a migration can't be generic: write {form}")));
-    }
-    let tokens: Vec<TokenTree> = function.parameters.stream().into_iter().collect();
-    let is_comma =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
-    let count = tokens.split(is_comma).filter(|part| !part.is_empty()).count();
-    let is_method = tokens
-        .iter()
-        .take(3)
-        .any(|token| matches!(token, TokenTree::Ident(word) if word == "self"));
-    if count != 1 || is_method {
-        let found = if is_method { "`self`".to_owned() } else { format!("{count} parameters") };
-        errors.push(syn::Error::new(function.parameters.span(), format!("a migration takes the context and nothing else, this one takes {found}: write {form}")));
-    }
-    if function.returns.is_none() {
-        errors.push(syn::Error::new(
-            function.name.span(),
-            format!("a migration returns `Result<()>`: write {form}"),
-        ));
-    }
-    let takes_manual = tokens
-        .iter()
-        .any(|token| matches!(token, TokenTree::Ident(word) if word == "ManualContext"));
+/// Judges the heads of the functions, as far as they can be seen.
+fn signatures(
+    attribute: &Attribute,
+    function: &ast::Function,
+    file: Option<&SourceFile>,
+    errors: &mut Vec<syn::Error>,
+) -> OwnHeads {
     let is_manual = attribute.transaction.as_ref().is_some_and(|text| text.value() == "manual");
-    if takes_manual && !is_manual {
-        errors.push(syn::Error::new(function.parameters.span(), "a migration that takes `ManualContext` commits by itself: add `transaction = \"manual\"`"));
+    let mut named = |named: Option<&attr::Function>, role: Role| {
+        let named = named.filter(|named| named.is_here);
+        let Some((named, file)) = named.zip(file) else { return false };
+        let Some(function) = file.function(&named.last.to_string()) else { return false };
+        let place = Place::Name(named.last.span());
+        signature::check(&function, role, place, Some(file), errors)
+    };
+    OwnHeads {
+        downgrade: named(attribute.downgrade.as_ref(), Role::Downgrade { is_manual }),
+        validate: named(attribute.validate.as_ref(), Role::Validate),
+        upgrade: signature::check(function, Role::Upgrade { is_manual }, Place::Head, file, errors),
     }
 }
 
@@ -282,7 +274,7 @@ pub(crate) fn duplicate(
 fn statements(
     attribute: &Attribute,
     function: &ast::Function,
-    file: Option<&SourceFile>,
+    source: &Source<'_>,
     errors: &mut Vec<syn::Error>,
 ) {
     let databases: Vec<String> = attribute.databases.iter().flatten().map(LitStr::value).collect();
@@ -292,12 +284,8 @@ fn statements(
     for finding in calls::check(function.body.stream(), &databases) {
         errors.push(syn::Error::new(finding.literal.span(), finding.text));
     }
-    let Some(file) = file else { return };
-    let own = function.name.to_string();
-    for item in file.reached_from(names(attribute, &function.body.stream())) {
-        if item.name == own {
-            continue;
-        }
+    let Some(file) = source.file else { return };
+    for item in &source.named {
         let anchor = anchor(attribute, item.name).unwrap_or_else(|| function.name.span());
         for finding in calls::check(item.tokens.clone(), &databases) {
             let literal = finding.literal.token().to_string();
@@ -313,13 +301,6 @@ fn statements(
     }
 }
 
-fn names(attribute: &Attribute, body: &TokenStream) -> std::collections::BTreeSet<String> {
-    let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
-    let here =
-        functions.filter(|function| function.is_here).map(|function| function.last.to_string());
-    source::names_in(body.clone()).into_iter().chain(here).collect()
-}
-
 fn anchor(attribute: &Attribute, name: &str) -> Option<Span> {
     let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
     functions
@@ -328,70 +309,10 @@ fn anchor(attribute: &Attribute, name: &str) -> Option<Span> {
         .map(|function| function.last.span())
 }
 
-/// Sums up what the migration means: the function, what it names in this file, and the values that matter.
-fn checksum(
-    attribute: &Attribute,
-    number: Option<u128>,
-    item: &TokenStream,
-    file: Option<&SourceFile>,
-) -> [u8; 32] {
-    let mut canonical = Canonical::new();
-    canonical.value("version", [number.unwrap_or_default().to_string().as_str()]);
-    let values = |texts: &[LitStr]| texts.iter().map(LitStr::value).collect::<Vec<_>>();
-    let mut add =
-        |key: &str, values: Vec<String>| canonical.value(key, values.iter().map(String::as_str));
-    add("databases", values(attribute.databases.as_deref().unwrap_or_default()));
-    add(
-        "depends_on",
-        attribute
-            .depends_on
-            .iter()
-            .filter_map(|text| text.value().parse::<u128>().ok())
-            .map(|number| number.to_string())
-            .collect(),
-    );
-    add("schema_version", attribute.schema_version.iter().map(LitStr::value).collect());
-    add(
-        "transaction",
-        attribute.transaction.iter().map(LitStr::value).filter(|mode| mode != "atomic").collect(),
-    );
-    add("deletes", values(&attribute.deletes));
-    add(
-        "downgrade",
-        attribute
-            .downgrade
-            .iter()
-            .map(|function| function.path.to_string().replace(' ', ""))
-            .collect(),
-    );
-    add(
-        "validate",
-        attribute
-            .validate
-            .iter()
-            .map(|function| function.path.to_string().replace(' ', ""))
-            .collect(),
-    );
-    canonical.tokens(item.clone());
-    let Some(file) = file else { return canonical.finish() };
-    include(&mut canonical, item.clone(), file);
-    let own = ast::parse(item).map(|function| function.name.to_string()).unwrap_or_default();
-    for named in file.reached_from(names(attribute, item)) {
-        if named.name != own {
-            canonical.tokens(named.tokens.clone());
-            include(&mut canonical, named.tokens.clone(), file);
-        }
-    }
-    canonical.finish()
-}
-
-fn include(canonical: &mut Canonical, tokens: TokenStream, file: &SourceFile) {
-    for path in source::included_files(tokens, &file.path) {
-        // A file that is missing is the compiler's to tell.
-        if let Ok(text) = std::fs::read_to_string(path) {
-            canonical.file(&text);
-        }
-    }
+/// Returns whether the lock file holds just this source.
+fn is_released(number: Option<u128>, checksum: &[u8; 32]) -> bool {
+    let lock = state::with(|known| known.lock.clone());
+    lock.zip(number).is_some_and(|(lock, number)| lock.holds(number, &hex(checksum)))
 }
 
 /// A released migration must not change.
@@ -402,31 +323,33 @@ pub(crate) fn released(
     checksum: &[u8; 32],
     errors: &mut Vec<syn::Error>,
 ) {
-    let Some(path) = state::with(|known| known.lock.clone()) else { return };
+    let Some(file) = state::with(|known| known.lock.clone()) else { return };
     let Some(number) = number else { return };
-    let now: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let now = hex(checksum);
+    if file.holds(number, &now) {
+        return;
+    }
     if lock::updates() {
         let line = lock::Line { version: text.value(), name: name.to_owned(), checksum: now };
-        if let Err(problem) = lock::record(&path, &line) {
+        if let Err(problem) = lock::record(&file.path, &line) {
             errors.push(syn::Error::new(text.span(), problem));
         }
         return;
     }
-    // A file that can't be read is told once, by `migrations!`.
-    let Ok(lines) = lock::read(&path) else { return };
-    let Some(line) = lines.get(&number).filter(|line| !line.checksum.eq_ignore_ascii_case(&now))
-    else {
-        return;
-    };
+    let Some(line) = file.lines.get(&number) else { return };
     let problem = format!(
         "migration \"{}\" is released and must not change\n  {} has   {}  ({})\n  the source now has  {now}\n\
          help: undo the change and put it into a new migration\n\
          help: if no database has run it yet: `{}=update cargo check`",
         text.value(),
-        path.file_name().unwrap_or_default().to_string_lossy(),
+        file.path.file_name().unwrap_or_default().to_string_lossy(),
         line.checksum,
         line.name,
         lock::VARIABLE
     );
     errors.push(syn::Error::new(text.span(), problem));
+}
+
+fn hex(checksum: &[u8; 32]) -> String {
+    checksum.iter().map(|byte| format!("{byte:02x}")).collect()
 }

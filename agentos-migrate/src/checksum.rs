@@ -45,5 +45,9 @@ mod tests {
     fn a_checksum_is_shown_as_64_hex_digits() {
         let text = Checksum::from_bytes([0xa5; 32]).to_string();
         assert_eq!(text, "a5".repeat(32));
+        assert_eq!(
+            format!("{:?}", Checksum::from_bytes([0; 32])),
+            format!("Checksum({})", "0".repeat(64))
+        );
     }
 }

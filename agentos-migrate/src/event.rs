@@ -148,3 +148,18 @@ pub enum Progress<'a> {
         text: &'a str,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back_from_its_word_and_a_newer_programs_is_unknown() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        assert_eq!(EventKind::Applied.as_str(), "applied");
+        assert_eq!("squashed".parse(), Ok(EventKind::Unknown));
+        assert_eq!(EventKind::Unknown.as_str(), "unknown");
+    }
+}

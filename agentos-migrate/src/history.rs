@@ -150,4 +150,18 @@ pub(crate) mod tests {
         row.checksum = "e85dbdfca3c410a0".to_owned();
         assert!(!is_unmodified(migration.info(), &row));
     }
+
+    #[test]
+    fn a_history_is_empty_only_without_any_row_also_an_unreadable_one() {
+        let migration = Migration::new("0001", &["a"], |_| Ok(()));
+        let row = row_of(migration.info());
+        let unreadable = AppliedMigration { version: "latest".into(), ..row.clone() };
+        let mut history = History::default();
+        assert!(history.is_empty());
+        history.set(row);
+        assert!(!history.is_empty());
+        assert!(!History::new(vec![unreadable]).is_empty());
+        history.remove(&migration.info().version);
+        assert!(history.is_empty(), "{history:?}");
+    }
 }

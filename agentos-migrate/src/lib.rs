@@ -43,6 +43,7 @@ mod checksum;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod context;
+mod discovery;
 mod error;
 mod event;
 mod hash;

@@ -20,11 +20,26 @@ pub(crate) fn with_all(text: &str, migrations: &[Migration]) -> String {
     head.chain(lines).collect()
 }
 
+/// A released migration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) checksum: &'a str,
+}
+
+/// Returns the released migrations of a text that the macro took.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (version, rest) = line.trim().split_once(char::is_whitespace)?;
+        let (name, checksum) = rest.trim().rsplit_once(char::is_whitespace)?;
+        Some(Line { version, name: name.trim(), checksum })
+    })
+}
+
 /// Returns the versions that the text does not hold.
 pub(crate) fn new_versions(text: &str, migrations: &[Migration]) -> Vec<String> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let held: Vec<u128> =
-        lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    let held: Vec<u128> = lines(text).filter_map(|line| line.version.parse().ok()).collect();
     let infos = migrations.iter().map(Migration::info);
     infos
         .filter(|info| !held.contains(&info.version.number()))
@@ -35,6 +50,12 @@ pub(crate) fn new_versions(text: &str, migrations: &[Migration]) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_a_version_a_name_of_any_words_and_a_checksum() {
+        let found: Vec<_> = lines("# head\n\n0001 add two words  ab\n").collect();
+        assert_eq!(found, [Line { version: "0001", name: "add two words", checksum: "ab" }]);
+    }
 
     #[test]
     fn new_migrations_are_added_in_order_and_the_head_stays() {

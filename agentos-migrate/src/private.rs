@@ -23,10 +23,10 @@ pub struct SetDeclaration {
     pub schema_version_table: &'static str,
     /// What the application itself made before the first migration: database, SQL.
     pub baseline: &'static [(&'static str, &'static str)],
-    /// Versions that the set must hold: released ones, and those that `dir` was found to hold.
+    /// Versions that `dir` was found to hold.
     pub expected: &'static [&'static str],
-    /// The lines of `migrations.lock`: version, name, checksum.
-    pub lock: &'static [(&'static str, &'static str, &'static str)],
+    /// The text of the lock file; empty if none is declared.
+    pub lock: &'static str,
     /// The path of the lock file from the crate's root, if one is declared.
     pub lock_path: Option<&'static str>,
     /// The folder of migration files from the crate's root, if one is declared.

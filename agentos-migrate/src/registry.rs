@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
-use crate::lint;
 use crate::migration::Migration;
 use crate::private::{Registration, SetDeclaration};
 use crate::version::Version;
+use crate::{lint, lock_file};
 
 /// The name of the table in which each database's version is recorded, unless declared otherwise.
 pub(crate) const SCHEMA_VERSION_TABLE: &str = "schema_version";
@@ -290,19 +290,35 @@ impl Set {
                 ));
             }
         }
-        for (text, name, checksum) in declaration.lock {
-            let Ok(version) = text.parse::<Version>() else { continue };
-            let found =
-                self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
-            let Ok(found) = found else { continue };
-            let compiled = self.migrations[found].info.checksum.to_string();
-            if !compiled.eq_ignore_ascii_case(checksum) {
-                self.problems.push(format!(
-                    "version {text} `{name}` is released and was changed: {} has {checksum}, the source now {compiled}",
-                    declaration.lock_path.unwrap_or("the lock file")
-                ));
-            }
+        for released in lock_file::lines(declaration.lock) {
+            let problem = self.problem_of_released(&released, declaration);
+            self.problems.extend(problem);
         }
+    }
+
+    /// What is released stays in the set, as it was.
+    fn problem_of_released(
+        &self,
+        released: &lock_file::Line<'_>,
+        declaration: &SetDeclaration,
+    ) -> Option<String> {
+        let lock_file::Line { version: text, name, checksum } = released;
+        let version: Version = text.parse().ok()?;
+        let file = declaration.lock_path.unwrap_or("the lock file");
+        let found =
+            self.migrations.binary_search_by(|migration| migration.info.version.cmp(&version));
+        let Ok(found) = found else {
+            return Some(format!(
+                "version {text} `{name}` is released, as {file} says, and not in this program: its file is gone or \
+                 has no `mod` line, or the linker dropped it (a static library without --whole-archive?)"
+            ));
+        };
+        let compiled = self.migrations[found].info.checksum.to_string();
+        (!compiled.eq_ignore_ascii_case(checksum)).then(|| {
+            format!(
+                "version {text} `{name}` is released and was changed: {file} has {checksum}, the source now {compiled}"
+            )
+        })
     }
 }
 

@@ -244,3 +244,107 @@ fn milliseconds<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(elapsed.as_secs_f64() * 1_000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::History;
+    use crate::migration::Migration;
+    use crate::plan::{Force, Target};
+    use crate::status::Status;
+
+    fn result(version: &str, success: bool) -> MigrationResult {
+        MigrationResult {
+            version: version.to_owned(),
+            name: String::new(),
+            direction: Direction::Upgrade,
+            success,
+            execution_time_ms: 0.0,
+            error_message: None,
+            checksum: String::new(),
+            applied_at: String::new(),
+            rehearsal: None,
+        }
+    }
+
+    fn plan() -> Plan {
+        let migration = Migration::new("0001", &["a"], |_| Ok(()));
+        let infos = [migration.info()];
+        let status = Status::of(&infos, &History::default());
+        Plan::upgrade(&infos, &status, &Target::Latest, Force::No).expect("a plan")
+    }
+
+    /// Of these the first `committed` are committed, and the last failed.
+    #[track_caller]
+    fn state(versions: &[&str], committed: usize, expected: &str) -> Report {
+        let results = versions.iter().map(|version| result(version, true)).collect();
+        let mut report = Report { results, ..Report::default() };
+        for _ in 0..committed {
+            report.committed(1);
+        }
+        report.fail_last("it failed");
+        assert_eq!(report.state_after_failure(&plan()), expected);
+        report
+    }
+
+    #[test]
+    fn what_is_committed_is_named_and_nothing_else_is_said_to_hold() {
+        state(&["0001"], 0, "nothing was changed");
+        state(&["0001", "0002"], 1, "0001 is applied and kept, nothing else was changed");
+        state(
+            &["0001", "0002", "0003", "0004"],
+            3,
+            "0001, 0002, 0003 are applied and kept, nothing else was changed",
+        );
+        state(
+            &["0001", "0002", "0003", "0004", "0005"],
+            4,
+            "0001 to 0004 (4 migrations) are applied and kept, nothing else was changed",
+        );
+    }
+
+    #[test]
+    fn what_is_rolled_back_with_a_later_one_is_no_success() {
+        let report = state(
+            &["0001", "0002", "0003"],
+            1,
+            "0001 is applied and kept, nothing else was changed",
+        );
+        let success: Vec<bool> = report.results.iter().map(|result| result.success).collect();
+        assert_eq!(success, [true, false, false]);
+        let message = |index: usize| report.results[index].error_message.as_deref();
+        assert_eq!(message(0), None);
+        assert!(message(1).is_some_and(|text| text.starts_with("rolled back")));
+        assert_eq!(message(2), Some("it failed"));
+    }
+
+    #[test]
+    fn the_failed_result_is_the_last_one_if_it_failed() {
+        let mut report = Report { results: vec![result("0001", true)], ..Report::default() };
+        assert!(report.failed_result().is_none());
+        report.results.push(result("0002", false));
+        assert_eq!(report.failed_result().map(|result| result.version.as_str()), Some("0002"));
+        assert!(report.results[0].upgrades());
+        report.results[0].direction = Direction::Downgrade;
+        assert!(!report.results[0].upgrades());
+    }
+
+    #[test]
+    fn a_recovery_is_empty_until_it_found_something() {
+        assert!(Recovery::default().is_empty());
+        let found = Recovery { to_run_again: vec!["0002".to_owned()], ..Recovery::default() };
+        assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_statements_time_is_told_in_milliseconds() {
+        let run = StatementRun {
+            database: "a".to_owned(),
+            sql: String::new(),
+            rows: 0,
+            elapsed: Duration::from_micros(2_500),
+            by_rebuild: false,
+        };
+        assert_eq!(serde_json::to_value(run).expect("JSON")["elapsed_ms"], 2.5);
+    }
+}

@@ -271,4 +271,12 @@ mod tests {
         }
         assert_eq!(json["pending"][0]["state"], "pending");
     }
+
+    #[test]
+    fn a_state_is_shown_by_the_word_of_the_glossary_and_fills_its_column() {
+        let states = [Applied, Pending, Modified, Missing, Failed];
+        let words = ["applied", "pending", "modified", "missing", "failed"];
+        assert_eq!(states.map(State::as_str), words);
+        assert_eq!(format!("{Failed:<9}|"), "failed   |");
+    }
 }

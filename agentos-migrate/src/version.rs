@@ -111,5 +111,22 @@ mod tests {
             assert!(text.parse::<Version>().is_err(), "{text}");
         }
         assert!("123456789012345678901".parse::<Version>().is_err());
+        let error = "v1".parse::<Version>().expect_err("refused").to_string();
+        assert!(error.starts_with("`v1` is not a version") && error.contains("4 to 20 digits"));
+    }
+
+    #[test]
+    fn one_number_written_in_two_ways_is_one_key() {
+        let versions =
+            ["0010", "00010", "0011"].map(|text| text.parse::<Version>().expect("valid"));
+        assert_eq!(std::collections::HashSet::from(versions).len(), 2);
+        let hash = |text: &str| {
+            let version: Version = text.parse().expect("valid");
+            std::hash::BuildHasher::hash_one(
+                &std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default(),
+                version,
+            )
+        };
+        assert_ne!(hash("0010"), hash("0011"));
     }
 }

@@ -7,6 +7,7 @@ mod agreement;
 mod backup_faults;
 mod backups;
 mod command_line;
+mod dependencies;
 mod drift;
 mod failures;
 mod foreign_keys;

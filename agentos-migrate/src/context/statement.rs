@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::fallible_iterator::FallibleIterator;
+use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Statement};
 
 use super::MigrationContext;

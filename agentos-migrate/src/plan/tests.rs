@@ -161,6 +161,57 @@ fn every_reason_is_told_at_once() {
     );
 }
 
+#[test]
+fn a_plan_names_the_backup_that_is_made_before_it() {
+    let migrations = migrations();
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let none = status_of(&migrations, &[]);
+    let plan = Plan::upgrade(&infos, &none, &Target::Latest, Force::No).expect("a plan");
+    assert_eq!(plan.reason(), "before upgrade to 0005");
+    let all = status_of(&migrations, ALL);
+    let plan = Plan::downgrade(&infos, &all, &version("0004"), Force::No).expect("a plan");
+    assert_eq!(plan.reason(), "before reverting 0005");
+}
+
+#[test]
+fn only_a_modified_one_is_forced() {
+    let migrations = migrations();
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let status = status_of(&migrations, &[("0001", "modified")]);
+    let plan = Plan::upgrade(&infos, &status, &Target::Latest, Force::Yes).expect("a plan");
+    let forced: Vec<bool> = plan.steps.iter().map(Step::is_forced).collect();
+    assert_eq!(forced, [true, false, false, false, false]);
+}
+
+#[test]
+fn an_unknown_version_is_answered_with_the_likeliest_and_the_newest_ones() {
+    let set = |count: usize| -> Vec<Migration> {
+        let one = |number| Migration::new(&format!("{number:04}"), &["a"], |_| Ok(()));
+        (1..=count).map(one).collect()
+    };
+    let answer = |count: usize, asked: &str| {
+        let migrations = set(count);
+        let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+        let error = known(&infos, &version(asked)).expect_err("unknown");
+        (error.details()[0].clone(), error.hint().unwrap_or_default().to_owned())
+    };
+    let (there, hint) = answer(12, "0080");
+    assert!(there.starts_with("there are 0001, 0002") && there.ends_with("0012"), "{there}");
+    assert_eq!(answer(13, "0080").0.find('…'), Some("there are ".len()));
+    assert!(hint.contains("`--target 00"), "{hint}");
+    assert!(answer(12, "00070").1.contains("`--target 0007`"));
+}
+
+#[test]
+fn a_modified_one_is_shown_with_its_own_compiled_checksum() {
+    let migrations = migrations();
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let status = status_of(&migrations, &[("0001", "ok"), ("0002", "modified")]);
+    let error = Plan::upgrade(&infos, &status, &Target::Latest, Force::No).expect_err("refused");
+    let compiled = format!("compiled  {}", infos[1].checksum);
+    assert!(error.details().iter().any(|line| line.starts_with(&compiled)), "{error:?}");
+}
+
 proptest! {
     /// Random graphs, applied subsets and targets against what a person would do by hand.
     #[test]

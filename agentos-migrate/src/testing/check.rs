@@ -1,7 +1,7 @@
 //! The check of a whole set: what every set has to do, whatever it is about.
 
 use super::Harness;
-use super::steps::{check_foreign_keys, check_lock_file, check_prefixes, failed};
+use super::steps::{check_files, check_foreign_keys, check_lock_file, check_prefixes, failed};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -196,16 +196,18 @@ impl<'a> Checks<'a> {
         check_foreign_keys(self.registry)
     }
 
-    /// The lock file, if the set has one, holds every migration.
+    /// The lock file, if the set has one, holds every migration, and no file below `src` is named like
+    /// a migration that the set does not have.
     ///
     /// That a line agrees with its migration is checked by the compiler.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ValidationFailed`] that names the migrations that are not in it.
+    /// [`ErrorKind::ValidationFailed`] that names the migrations that are not in it, or the files.
     pub fn lock_file(&self) -> Result<(), Error> {
         self.registry.check()?;
-        check_lock_file(self.registry)
+        check_lock_file(self.registry)?;
+        check_files(self.registry)
     }
 
     /// A run may end at any moment: the next one goes on, to the same schema and the same number of rows.

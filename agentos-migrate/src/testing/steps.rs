@@ -1,11 +1,13 @@
 //! What the checks of a set do, and how they say what they found.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use super::Harness;
 use super::rows::{Wildness, fill};
+use crate::discovery::unregistered_files;
 use crate::error::{Error, ErrorKind};
 use crate::lock_file;
 use crate::plan::Target;
@@ -29,7 +31,7 @@ pub(super) fn check_lock_file(registry: &Registry) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let path = std::path::Path::new(declared.manifest_dir).join(lock_path);
+    let path = Path::new(declared.manifest_dir).join(lock_path);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| crate::sqlite::failure::io_on_file(error, "read", &path))?;
     let new = lock_file::new_versions(&text, registry.migrations());
@@ -38,6 +40,22 @@ pub(super) fn check_lock_file(registry: &Registry) -> Result<(), Error> {
     }
     Err(failed(format!("{} does not hold {}", path.display(), new.join(", ")))
         .with_hint("record them when they are released: `lock`"))
+}
+
+/// A file that looks like a migration is one.
+pub(super) fn check_files(registry: &Registry) -> Result<(), Error> {
+    let Some(declared) = registry.declaration() else { return Ok(()) };
+    let root = Path::new(declared.manifest_dir);
+    let files = unregistered_files(root, Path::new("src"), registry.migrations());
+    let Some(first) = files.first() else { return Ok(()) };
+    let stem = first.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let lines = files.iter().map(|file| {
+        format!("{}: no migration of the set has the version {}", file.path.display(), file.version)
+    });
+    let error = lines.fold(failed("files are named like migrations and are none"), Error::detail);
+    Err(error.with_hint(format!(
+        "declare each in the module above it (`#[path = \"{stem}.rs\"] mod v{stem};`), or give it another name"
+    )))
 }
 
 /// Builds up to each version in one run, the rest in another.

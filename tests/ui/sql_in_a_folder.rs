@@ -1,0 +1,3 @@
+agentos_migrate::migrations! { databases: [notes], dir: "fixtures/folder" }
+
+fn main() {}
