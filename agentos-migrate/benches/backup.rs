@@ -111,9 +111,9 @@ impl Bench {
         time
     }
 
-    /// What the Python tool does after copying; nothing if there is no Python.
+    /// The steps of the Python tool; nothing if there is no Python.
     fn python(&self) -> Option<Duration> {
-        let script = "import sys, tarfile\nwith tarfile.open(sys.argv[2], 'w:gz') as t: t.add(sys.argv[1], 'b')";
+        let script = include_str!("python_backup.py");
         let target = self.root.join("python.tar.gz");
         Command::new("python3").arg("--version").stdout(Stdio::null()).status().ok()?;
         let mut command = Command::new("python3");

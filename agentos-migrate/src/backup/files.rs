@@ -274,6 +274,8 @@ pub(super) mod faults {
         FullFrom(u64),
         /// The n-th operation fails, later ones succeed.
         FullOnce(u64),
+        /// The n-th operation fails as on a disk that can't be read or written, later ones succeed.
+        DeviceOnce(u64),
     }
 
     thread_local! {
@@ -301,11 +303,11 @@ pub(super) mod faults {
         if abort_at() == Some(count) {
             std::process::abort();
         }
-        let fails = match FAULT.get() {
-            Fault::None => false,
-            Fault::FullFrom(from) => count >= from,
-            Fault::FullOnce(at) => count == at,
-        };
-        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        match FAULT.get() {
+            Fault::FullFrom(from) if count >= from => Err(io::ErrorKind::StorageFull.into()),
+            Fault::FullOnce(at) if count == at => Err(io::ErrorKind::StorageFull.into()),
+            Fault::DeviceOnce(at) if count == at => Err(io::Error::other("the device fails")),
+            _ => Ok(()),
+        }
     }
 }

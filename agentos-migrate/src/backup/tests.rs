@@ -1,5 +1,5 @@
 //! Backups and restores under faults: at every file operation the disk is full once, full
-//! from then on, or the process dies. Old backups stay, data is all old or all new.
+//! from then on, fails, or the process dies. Old backups stay, data is all old or all new.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::files::faults::{ABORT_AT, Fault, under};
 use super::{BackupManager, BackupOptions, Compression, RestoreOptions};
+use crate::error::ErrorKind;
 
 const DATABASES: [&str; 3] = ["chat", "rules", "migrations"];
 
@@ -45,7 +46,7 @@ fn options(compression: Compression) -> BackupOptions {
 }
 
 #[test]
-fn a_full_disk_at_any_operation_leaves_the_earlier_backups_and_no_half_one() {
+fn a_full_or_failing_disk_at_any_operation_leaves_the_earlier_backups_and_no_half_one() {
     for compression in [Compression::Zstd, Compression::None] {
         let directory = tempfile::tempdir().expect("a directory");
         fill(directory.path(), "one");
@@ -55,7 +56,7 @@ fn a_full_disk_at_any_operation_leaves_the_earlier_backups_and_no_half_one() {
         let (_, count) =
             under(Fault::None, || manager.create_backup(&options(compression)).expect("makes"));
         for at in 1..=count {
-            for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+            for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
                 let before = manager.list_backups().expect("lists").len();
                 let (outcome, _) = under(fault, || manager.create_backup(&options(compression)));
                 let after = manager.list_backups().expect("lists");
@@ -80,7 +81,7 @@ fn a_full_disk_at_any_operation_leaves_the_earlier_backups_and_no_half_one() {
 }
 
 #[test]
-fn a_full_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
+fn a_full_or_failing_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
     let directory = tempfile::tempdir().expect("a directory");
     fill(directory.path(), "old");
     let manager = BackupManager::new(directory.path());
@@ -90,7 +91,7 @@ fn a_full_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
     let (outcome, count) = under(Fault::None, restore);
     outcome.expect("restores");
     for at in 1..=count {
-        for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+        for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
             fill(directory.path(), "new");
             let (outcome, _) = under(fault, restore);
             manager.recover_locked().expect("recovers");
@@ -211,7 +212,7 @@ fn a_recovery_killed_at_any_operation_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_full_disk_at_any_operation_of_a_removal_leaves_whole_backups_only() {
+fn a_full_or_failing_disk_at_any_operation_of_a_removal_leaves_whole_backups_only() {
     let directory = tempfile::tempdir().expect("a directory");
     fill(directory.path(), "one");
     let manager = BackupManager::new(directory.path());
@@ -223,14 +224,18 @@ fn a_full_disk_at_any_operation_of_a_removal_leaves_whole_backups_only() {
     let (removed, count) = under(Fault::None, || manager.cleanup_old_backups(1, 0));
     assert_eq!(removed.expect("removes").len(), 1);
     for at in 1..=count {
-        for fault in [Fault::FullOnce(at), Fault::FullFrom(at)] {
+        for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
             let newest = fill_up();
             let (outcome, _) = under(fault, || manager.cleanup_old_backups(1, 0));
             for entry in manager.list_backups().expect("lists") {
                 manager.verify_backup(&entry.id).expect("what is listed is whole");
             }
             if let Err(error) = outcome {
-                assert_eq!(error.kind(), crate::error::ErrorKind::DiskFull, "{error}");
+                let expected = match fault {
+                    Fault::DeviceOnce(_) => ErrorKind::Io,
+                    _ => ErrorKind::DiskFull,
+                };
+                assert_eq!(error.kind(), expected, "{error}");
             }
             manager.verify_backup(&newest).expect("the newest stays");
             manager.cleanup_old_backups(1, 0).expect("removes, when there is space");
