@@ -235,3 +235,36 @@ fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
     manager.verify_backup(&good).expect("good");
     assert!(manager.directory().join(&damaged).exists(), "left for a person to look at");
 }
+
+#[test]
+fn a_backup_that_holds_other_migrations_than_it_says_is_damaged() {
+    for compression in [Compression::None, Compression::Zstd] {
+        let (directory, _) = crate::support::upgraded();
+        let manager = BackupManager::new(directory.path());
+        let options = BackupOptions { compression: Compression::None, ..BackupOptions::default() };
+        let id = manager.create_backup(&options).expect("makes").backup_id;
+        manager.verify_backup(&id).expect("good");
+        let folder = manager.directory().join(&id);
+        let path = folder.join("manifest.json");
+        let text = std::fs::read_to_string(&path).expect("reads");
+        let (before, versions) = text.split_once("\"migration_versions\"").expect("is there");
+        let other = versions.replacen("\"0002\"", "\"0042\"", 1);
+        assert_ne!(other, versions);
+        std::fs::write(&path, format!("{before}\"migration_versions\"{other}")).expect("writes");
+        if compression == Compression::Zstd {
+            let archive = manager.directory().join(format!("{id}.tar.zst"));
+            let packed = std::process::Command::new("tar")
+                .args(["--zstd", "-cf"])
+                .args([&archive, std::path::Path::new(&id)])
+                .current_dir(manager.directory())
+                .status();
+            if !packed.is_ok_and(|status| status.success()) {
+                continue; // A tar without zstd.
+            }
+            std::fs::remove_dir_all(&folder).expect("removes");
+        }
+        let error = manager.verify_backup(&id).expect_err("says other migrations");
+        assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{error:?}");
+        assert!(format!("{error:?}").contains("0042"), "{error:?}");
+    }
+}

@@ -15,7 +15,6 @@ use super::snapshot::Snapshot;
 use super::source::{self, FileSource, Listing};
 use super::{archive, files, paths, verify};
 use crate::error::Error;
-use crate::sqlite::schema_version;
 
 /// What an unfinished backup's name begins with.
 const TEMPORARY: &str = ".tmp-";
@@ -185,7 +184,7 @@ impl Staging<'_> {
         manifest.databases.sort();
         for name in &manifest.databases {
             let copy = root.join(paths::stored_database(name));
-            let versions = recorded_versions(&copy, &self.place.schema_version_table)?;
+            let versions = verify::recorded_versions(&copy, &self.place.schema_version_table)?;
             if !versions.is_empty() {
                 manifest.migration_versions.insert(name.clone(), versions);
             }
@@ -290,14 +289,4 @@ impl FileSource {
             mode: other.mode,
         })
     }
-}
-
-/// Returns the migrations that a copied database records.
-fn recorded_versions(copy: &Path, table: &str) -> Result<Vec<String>, Error> {
-    if std::fs::metadata(copy).is_ok_and(|metadata| metadata.len() == 0) {
-        return Ok(Vec::new());
-    }
-    let connection = verify::open_copy(copy)?;
-    schema_version::recorded(&connection, table)
-        .map_err(|error| super::snapshot::refused("read", copy, error))
 }

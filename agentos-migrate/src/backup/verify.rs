@@ -1,4 +1,4 @@
-//! Checking what a backup holds: hashes, and SQLite's own opinion.
+//! Checking what a backup holds: hashes, SQLite's own opinion, and the migrations it records.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,13 +14,14 @@ use super::unpacking::Unpacking;
 use super::{archive, files, paths, reading_back};
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::schema_version;
 
 /// Checks a backup in place, or an archive by unpacking it into a temporary folder.
 pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
     let (entry, manifest) = catalog::find(place, id)?;
     let mut meter = Meter::new(&place.listener, Phase::Verify, manifest.total_size_bytes);
     if entry.form == Form::Directory {
-        check_folder(&entry.path, &manifest, &mut meter)?;
+        check_folder(place, &entry.path, &manifest, &mut meter)?;
         return Ok(manifest);
     }
     let scratch = tempfile::tempdir()
@@ -32,12 +33,21 @@ pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
         let unpacking = Unpacking { verified: true, wanted: &|_| true, reader };
         archive::unpack(&entry.path, &manifest, scratch.path(), &unpacking, &mut meter)
     })?;
-    refuse(&manifest.backup_id, faults(found.faults))?;
+    let mut wrong = faults(found.faults);
+    if wrong.is_empty() {
+        wrong = other_versions(place, scratch.path(), &manifest)?;
+    }
+    refuse(&manifest.backup_id, wrong)?;
     Ok(manifest)
 }
 
 /// Compares every file of a folder with the manifest, and asks SQLite about every database.
-fn check_folder(root: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> Result<(), Error> {
+fn check_folder(
+    place: &Place,
+    root: &Path,
+    manifest: &Manifest,
+    meter: &mut Meter<'_>,
+) -> Result<(), Error> {
     let found = reading_back::beside(meter, |reader| {
         for stored in manifest.checksums.keys() {
             let path = root.join(stored);
@@ -57,7 +67,28 @@ fn check_folder(root: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> Resu
         }
     }
     wrong.extend(faults(found.faults));
+    // Only sound files are asked further.
+    if wrong.is_empty() {
+        wrong = other_versions(place, root, manifest)?;
+    }
     refuse(&manifest.backup_id, wrong)
+}
+
+/// Returns the databases that record other migrations than the manifest says they do.
+fn other_versions(place: &Place, root: &Path, manifest: &Manifest) -> Result<Vec<String>, Error> {
+    let mut wrong = Vec::new();
+    for (name, expected) in &manifest.migration_versions {
+        let stored = paths::stored_database(name);
+        let found = recorded_versions(&root.join(&stored), &place.schema_version_table)?;
+        // Nothing recorded: the set that made the backup may have its table under another name.
+        if !found.is_empty() && found != *expected {
+            let (expected, found) = (expected.join(", "), found.join(", "));
+            wrong.push(format!(
+                "{stored}: the manifest says migrations {expected}, it records {found}"
+            ));
+        }
+    }
+    Ok(wrong)
 }
 
 /// Returns what is wrong with a file whose hash is not that of the manifest.
@@ -137,4 +168,13 @@ fn uri(path: &Path) -> String {
     }
     text.push_str("?immutable=1");
     text
+}
+
+/// Returns the migrations that a copied database records.
+pub(super) fn recorded_versions(copy: &Path, table: &str) -> Result<Vec<String>, Error> {
+    if std::fs::metadata(copy).is_ok_and(|metadata| metadata.len() == 0) {
+        return Ok(Vec::new());
+    }
+    let connection = open_copy(copy)?;
+    schema_version::recorded(&connection, table).map_err(|error| refused("read", copy, error))
 }
