@@ -31,6 +31,13 @@ edition = "2024"
 agentos-migrate = { path = "$root/agentos-migrate" }
 
 [workspace]
+
+[profile.dev.package.sha2]
+opt-level = 3
+[profile.dev.package.agentos-migrate-macros]
+opt-level = 3
+[profile.dev.package.proc-macro2]
+opt-level = 3
 END
     cp "$root/Cargo.lock" "$work/$1/Cargo.lock"
 }
@@ -120,6 +127,7 @@ pub static DECLARATION: agentos_migrate::private::SetDeclaration =
         lock_path: None,
         dir: None,
         manifest_dir: "",
+        baseline: &[],
     };
 END
     i=1
