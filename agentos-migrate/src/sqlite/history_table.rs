@@ -4,6 +4,8 @@
 //! is append-only: triggers refuse to change or delete a row, so a failure
 //! or a revert is never forgotten. docs/format.md is normative.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -115,17 +117,36 @@ pub(crate) struct Entry {
 /// An earlier row of a version is a failed attempt or a forced re-run; the
 /// event log keeps what it said.
 pub(crate) fn write(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
-    let mut remove = connection.prepare(REMOVE)?;
+    let spellings = spellings(connection)?;
+    let mut remove = connection.prepare("DELETE FROM migration_history WHERE version = ?1")?;
     let mut insert = connection.prepare(&insert_sql())?;
     let mut append = connection.prepare(APPEND)?;
     for Entry { version, row, event } in entries {
         remove.execute([version])?;
+        for earlier in spellings.get(version.trim_start_matches('0')).into_iter().flatten() {
+            remove.execute([earlier])?;
+        }
         if let Some(row) = row {
             insert.execute(values_of(row).as_slice())?;
         }
         append.execute(columns_of(event).as_slice())?;
     }
     Ok(())
+}
+
+/// Returns the versions as they are stored, by their digits without leading zeros.
+///
+/// Read once for all entries: [`REMOVE`] looks at every row, and a long set would pay its square.
+fn spellings(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Vec<String>>> {
+    let mut by_digits: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut statement = connection.prepare("SELECT version FROM migration_history")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        // What is no text is no version of ours.
+        let Ok(version) = row.get::<_, String>(0) else { continue };
+        by_digits.entry(version.trim_start_matches('0').to_owned()).or_default().push(version);
+    }
+    Ok(by_digits)
 }
 
 const APPEND: &str =
