@@ -69,7 +69,7 @@ fn a_lost_history_is_said_once_and_nothing_runs_twice() {
 
 #[test]
 fn what_only_one_of_its_databases_records_runs_again() {
-    // An older tool committed file by file, and died between two of them.
+    // An older tool made its migrations.db, committed file by file, and died between two of them.
     let directory = Directory::new();
     let set = || {
         vec![Migration::new("0001", &["chat", "rules"], |ctx| {
@@ -79,7 +79,7 @@ fn what_only_one_of_its_databases_records_runs_again() {
         })]
     };
     migrator(&directory, set()).upgrade(&Target::Latest).expect("upgrades");
-    std::fs::remove_file(directory.file("migrations.db")).expect("removes");
+    directory.sql("migrations", "DELETE FROM migration_history; DROP TABLE migration_events");
     std::fs::remove_file(directory.file("rules.db")).expect("removes");
     assert!(migrator(&directory, set()).recover().expect("recovers").is_empty());
     migrator(&directory, set()).upgrade(&Target::Latest).expect("runs again");
@@ -185,4 +185,19 @@ fn rows_that_are_only_in_the_log_of_a_linked_file_are_seen() {
     migrator.upgrade(&Target::Latest).expect("upgrades");
     // From the fixture's list of what recovery gives.
     assert_eq!(directory.ask("intent_log", "SELECT count(*) FROM intent_log"), "180");
+}
+
+#[test]
+fn a_lost_history_beside_a_lost_database_stops_the_run_and_the_recovery() {
+    let (directory, migrator) = crate::support::upgraded();
+    std::fs::remove_file(directory.file("migrations.db")).expect("loses");
+    std::fs::remove_file(directory.file("chat.db")).expect("loses");
+    let before = directory.contents();
+    let refused = migrator.upgrade(&Target::Latest).expect_err("would run twice");
+    assert_eq!(refused.kind(), ErrorKind::NeedsOperator, "{refused:?}");
+    let refused = migrator.recover().expect_err("does not agree");
+    assert_eq!(refused.kind(), ErrorKind::NeedsOperator, "{refused:?}");
+    let after = directory.contents();
+    assert!(before.iter().all(|(path, sum)| after.get(path) == Some(sum)), "{after:?}");
+    assert!(!directory.file("chat.db").exists());
 }

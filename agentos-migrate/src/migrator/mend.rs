@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::Migrator;
 use super::questions;
 use super::step::now;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
 use crate::report::Recovery;
@@ -154,6 +154,9 @@ impl Migrator {
                 });
                 times.extend(of_it.next().map(|record| record.applied_at.clone()));
             }
+            if !times.is_empty() && times.len() < info.databases.len() && self.has_lost_history() {
+                return Err(half_recorded(info.version.as_str()));
+            }
             if times.len() == info.databases.len()
                 && let Some(applied_at) = times.into_iter().next()
             {
@@ -202,4 +205,12 @@ impl Migrator {
         }
         Ok(found)
     }
+}
+
+/// A history can't be made of databases that do not agree.
+fn half_recorded(version: &str) -> Error {
+    let text = format!("there is no migrations.db, and only some databases of {version} record it");
+    Error::new(ErrorKind::NeedsOperator, text)
+        .in_state("nothing was changed")
+        .with_hint("put migrations.db and the lost database back, or `restore` a backup of one moment; `verify` shows which they are")
 }

@@ -114,14 +114,22 @@ impl Migrator {
             .filter(|version| history.row(version).is_none())
             .filter_map(|version| Some(self.registry.migration(version)?.info()))
             .filter(|info| !info.databases.is_empty())
-            .filter(|info| info.databases.iter().all(|name| is_recorded(name, &info.version)))
+            .filter(|info| {
+                let mut databases = info.databases.iter();
+                // With migrations.db went what would tell of a half done one: a single record is enough.
+                if self.has_lost_history() {
+                    databases.any(|name| is_recorded(name, &info.version))
+                } else {
+                    databases.all(|name| is_recorded(name, &info.version))
+                }
+            })
             .map(|info| info.version.as_str())
             .collect();
         if untold.is_empty() {
             return Ok(());
         }
         let text = format!(
-            "the databases record {} as applied, and the history does not have it",
+            "the databases record {} as applied, and the history does not have that",
             untold.join(", ")
         );
         Err(Error::new(ErrorKind::NeedsOperator, text)
@@ -129,6 +137,12 @@ impl Migrator {
             .with_hint(
                 "put the lost migrations.db back, or let `recover` take it into the history",
             ))
+    }
+
+    /// Whether there is no migrations.db. No tool writes a version row before it has made that file.
+    pub(super) fn has_lost_history(&self) -> bool {
+        let path = self.data_dir.join(history_table::FILE_NAME);
+        !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
     }
 
     /// Opens a file that a run would write; none if there is nothing in it yet.
