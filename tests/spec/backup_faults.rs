@@ -268,3 +268,24 @@ fn a_backup_that_holds_other_migrations_than_it_says_is_damaged() {
         assert!(format!("{error:?}").contains("0042"), "{error:?}");
     }
 }
+
+#[test]
+fn a_backup_whose_manifest_names_nothing_is_no_good_one() {
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    let good = manager.create_backup(&folder()).expect("makes").backup_id;
+    let hollow = manager.create_backup(&folder()).expect("makes").backup_id;
+    let path = manager.directory().join(&hollow).join("manifest.json");
+    let text = std::fs::read_to_string(&path).expect("reads");
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for (key, nothing) in [("checksums", "{}"), ("databases", "[]"), ("files", "{}")] {
+        manifest[key] = serde_json::from_str(nothing).expect("JSON");
+    }
+    std::fs::write(&path, manifest.to_string()).expect("writes");
+    assert_eq!(
+        manager.verify_backup(&hollow).expect_err("hollow").kind(),
+        ErrorKind::DamagedBackup
+    );
+    assert!(manager.cleanup_old_backups(0, 0).expect("removes").is_empty());
+    manager.verify_backup(&good).expect("stays");
+}

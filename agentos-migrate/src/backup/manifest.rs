@@ -180,6 +180,9 @@ impl Manifest {
         if paths::check_id(&self.backup_id).is_err() {
             return quoted("a backup_id that is none", &self.backup_id);
         }
+        if self.checksums.is_empty() {
+            return Some("it names no file".to_owned());
+        }
         let mut live_paths = BTreeSet::new();
         for stored in self.checksums.keys().chain(self.files.keys()) {
             if let Some(fault) = paths::fault_of_stored(stored) {
