@@ -189,7 +189,7 @@ fn rows_that_are_only_in_the_log_of_a_linked_file_are_seen() {
 
 #[test]
 fn a_lost_history_beside_a_lost_database_stops_the_run_and_the_recovery() {
-    let (directory, migrator) = crate::support::upgraded();
+    let (directory, migrator) = upgraded();
     std::fs::remove_file(directory.file("migrations.db")).expect("loses");
     std::fs::remove_file(directory.file("chat.db")).expect("loses");
     let before = directory.contents();

@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::ui::Ui;
 use super::usage;
 use crate::error::{Error, ErrorKind};
+use crate::registry::Registry;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::New) -> Result<Exit, Error> {
     let name = snake_case(&arguments.name)?;
@@ -31,8 +32,8 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::New) -> Result
         return Err(usage(format!("the set does not declare the database `{database}`"))
             .detail(format!("it declares {}", registry.databases().join(", "))));
     }
-    let (version, path, mut file) = create(&directory, &name)?;
-    let before = previous(&directory, version);
+    let (version, path, mut file) = create(registry, &directory, &name)?;
+    let before = versions(registry, &directory).into_iter().filter(|other| *other < version).max();
     file.write_all(template(version, &name, database, before).as_bytes()).map_err(|error| {
         Error::new(ErrorKind::Io, format!("cannot write {}: {error}", path.display()))
             .caused_by(error)
@@ -40,7 +41,8 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::New) -> Result
     let module = if declared.dir.is_some() {
         String::new()
     } else {
-        format!("          declare it: `mod v{version:04}_{name};`\n")
+        let stem = format!("{version:04}_{name}");
+        format!("          declare it: `#[path = \"versions/{stem}.rs\"] mod v{stem};`\n")
     };
     let text = format!("wrote     {}\n{module}", path.display());
     ui.answer(&text, &json!({ "path": path, "version": format!("{version:04}"), "name": name }));
@@ -63,7 +65,11 @@ fn snake_case(name: &str) -> Result<String, Error> {
 }
 
 /// Takes the next free version by creating its file: two calls at once get two.
-fn create(directory: &Path, name: &str) -> Result<(u128, PathBuf, std::fs::File), Error> {
+fn create(
+    registry: &Registry,
+    directory: &Path,
+    name: &str,
+) -> Result<(u128, PathBuf, std::fs::File), Error> {
     let failed = |path: &Path, error: std::io::Error| {
         Error::new(ErrorKind::Io, format!("cannot write {}: {error}", path.display()))
             .caused_by(error)
@@ -73,7 +79,7 @@ fn create(directory: &Path, name: &str) -> Result<(u128, PathBuf, std::fs::File)
     let turn =
         OpenOptions::new().read(true).open(directory).map_err(|error| failed(directory, error))?;
     turn.lock().map_err(|error| failed(directory, error))?;
-    let version = versions(directory).into_iter().max().unwrap_or_default() + 1;
+    let version = versions(registry, directory).into_iter().max().unwrap_or_default() + 1;
     let path = directory.join(format!("{version:04}_{name}.rs"));
     let file = OpenOptions::new()
         .write(true)
@@ -83,18 +89,18 @@ fn create(directory: &Path, name: &str) -> Result<(u128, PathBuf, std::fs::File)
     Ok((version, path, file))
 }
 
-fn versions(directory: &Path) -> Vec<u128> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names
+/// Returns the versions of the compiled set, and of files that were written since.
+fn versions(registry: &Registry, directory: &Path) -> Vec<u128> {
+    let compiled =
+        registry.migrations().iter().map(|migration| migration.info().version.to_string());
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    compiled
+        .chain(files)
         .filter_map(|name| {
             name.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
         })
         .collect()
-}
-
-fn previous(directory: &Path, version: u128) -> Option<u128> {
-    versions(directory).into_iter().filter(|other| *other < version).max()
 }
 
 fn template(version: u128, name: &str, database: &str, before: Option<u128>) -> String {
@@ -122,4 +128,22 @@ fn revert_{name}(_ctx: &mut MigrationContext) -> Result<()> {{
 }}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Migration;
+
+    #[test]
+    fn the_next_version_is_above_those_of_the_set_and_of_the_folder() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let set = ["0001", "0002"].map(|version| Migration::new(version, &["a"], |_| Ok(())));
+        let registry = Registry::new(&["a"], set.into());
+        let (version, _, _) = create(&registry, directory.path(), "one").expect("writes");
+        assert_eq!(version, 3);
+        let (version, path, _) = create(&registry, directory.path(), "two").expect("writes");
+        assert_eq!(version, 4);
+        assert!(path.ends_with("0004_two.rs"), "{path:?}");
+    }
 }
