@@ -32,7 +32,7 @@ pub(super) struct Global {
     /// The directory that holds the databases
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) data_dir: Option<PathBuf>,
-    /// Say more: the SQL of a rehearsal, paths, times; twice for everything
+    /// Say more: the SQL of `--rehearse`, paths, times; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(super) verbose: u8,
     /// Say only the answer and errors
@@ -65,7 +65,7 @@ pub(super) enum Command {
     Plan(Plan),
     /// Show which migration needs which
     Graph(Graph),
-    /// Show everything that ever happened to the data directory
+    /// Show the event log: what this program did to the data directory
     History,
     /// Record that a modified migration, or a schema that drifted, is meant; runs nothing
     Accept(Accept),
