@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn backups_are_ordered_by_their_counter_when_the_clock_went_back() {
-        let mut old = with_files(&[]).expect("good");
+        let mut old = with_files(&["databases/a.db"]).expect("good");
         let mut new = old.clone();
         old.created_at = "2030-01-01T00:00:00.5".to_owned();
         (old.sequence, new.sequence) = (1, 2);
