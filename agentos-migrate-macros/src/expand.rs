@@ -253,7 +253,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         .schema_version_table
         .as_ref()
         .map_or_else(|| "schema_version".to_owned(), LitStr::value);
-    let expected = &set.expected;
+    let (expected, seal) = (&set.expected, set.seal());
     let lock_file = set.lock.as_ref().map_or_else(
         || quote!(""),
         |lock| {
@@ -279,6 +279,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
             lock_path: #lock_path,
             dir: #dir,
             manifest_dir: ::core::env!("CARGO_MANIFEST_DIR"),
+            seal: #seal,
         }
     };
     // An edit of the lock file compiles the crate again, as it is included; so does the variable.
@@ -319,6 +320,7 @@ pub(crate) fn empty_set() -> TokenStream {
             lock_path: ::core::option::Option::None,
             dir: ::core::option::Option::None,
             manifest_dir: "",
+            seal: 0,
         }
     };
     base(&declaration, &TokenStream::new())

@@ -7,6 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token};
 
+use crate::checksum::Canonical;
 use crate::lock::LockFile;
 use crate::sql_file::{self, SqlMigration};
 use crate::{baseline, near, state};
@@ -76,6 +77,18 @@ fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
 }
 
 impl Set {
+    /// Returns a number that stands for what the finished set must hold.
+    pub(crate) fn seal(&self) -> u64 {
+        let mut canonical = Canonical::new();
+        canonical.value("expected", self.expected.iter().map(String::as_str));
+        let lines = self.lock.iter().flat_map(|lock| lock.file.lines.values());
+        let words = lines.flat_map(|line| [&line.version, &line.checksum]);
+        canonical.value("lock", words.map(String::as_str));
+        let mut first = [0; 8];
+        first.copy_from_slice(&canonical.finish()[..8]);
+        u64::from_be_bytes(first)
+    }
+
     fn read_folder(&mut self, root: &Path, dir: &LitStr, databases: &[String]) -> syn::Result<()> {
         let folder = root.join(dir.value());
         let failed = |problem: String| syn::Error::new(dir.span(), problem);
@@ -256,4 +269,48 @@ pub(crate) fn list(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
     syn::bracketed!(content in input);
     let list = content.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
     Ok(list.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::lock::Line;
+
+    fn seal(expected: &[&str], lock: &[(&str, &str)]) -> u64 {
+        let line = |(version, checksum): &(&str, &str)| {
+            let line = Line {
+                version: (*version).to_owned(),
+                name: "step".to_owned(),
+                checksum: (*checksum).to_owned(),
+            };
+            (version.parse().expect("a number"), line)
+        };
+        let lines: BTreeMap<_, _> = lock.iter().map(line).collect();
+        let file = Arc::new(LockFile { path: PathBuf::new(), lines });
+        let set = Set {
+            databases: Vec::new(),
+            lock: Some(Lock { path: LitStr::new("", Span::call_site()), file }),
+            dir: None,
+            backup: Vec::new(),
+            schema_version_table: None,
+            baseline: Vec::new(),
+            modules: Vec::new(),
+            sql_migrations: Vec::new(),
+            expected: expected.iter().map(|version| (*version).to_owned()).collect(),
+        };
+        set.seal()
+    }
+
+    #[test]
+    fn the_seal_changes_with_every_version_of_the_folder_and_every_line_of_the_lock() {
+        let base = seal(&["0001"], &[("0001", "aa")]);
+        assert_eq!(base, seal(&["0001"], &[("0001", "aa")]));
+        assert_ne!(base, seal(&[], &[("0001", "aa")]));
+        assert_ne!(base, seal(&["0001", "0002"], &[("0001", "aa")]));
+        assert_ne!(base, seal(&["0001"], &[]));
+        assert_ne!(base, seal(&["0001"], &[("0001", "ab")]));
+        assert_ne!(base, seal(&["0001"], &[("0001", "aa"), ("0002", "aa")]));
+    }
 }

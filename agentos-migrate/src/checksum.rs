@@ -23,6 +23,16 @@ impl Checksum {
         bytes.copy_from_slice(&self.0[..8]);
         u64::from_be_bytes(bytes)
     }
+
+    /// Returns whether a text is this checksum in hex digits, of either case.
+    ///
+    /// A start may ask this of every applied migration, so nothing is allocated.
+    pub(crate) fn is_written(&self, text: &str) -> bool {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        text.len() == 2 * self.0.len()
+            && text.as_bytes().chunks_exact(2).map(pair).eq(self.0.map(|byte| Some(byte.into())))
+    }
 }
 
 impl fmt::Display for Checksum {
@@ -49,5 +59,22 @@ mod tests {
             format!("{:?}", Checksum::from_bytes([0; 32])),
             format!("Checksum({})", "0".repeat(64))
         );
+    }
+
+    #[test]
+    fn a_text_is_a_checksum_only_whole_and_in_hex() {
+        let checksum = Checksum::from_bytes([0xa5; 32]);
+        assert!(checksum.is_written(&"a5".repeat(32)));
+        assert!(checksum.is_written(&"A5".repeat(32)));
+        for other in [
+            "",
+            &"a5".repeat(31),
+            &"a5".repeat(33),
+            &"a6".repeat(32),
+            &"+5".repeat(32),
+            &"é".repeat(32),
+        ] {
+            assert!(!checksum.is_written(other), "{other}");
+        }
     }
 }

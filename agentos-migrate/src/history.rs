@@ -95,7 +95,7 @@ impl History {
 
 /// Returns whether the stored checksum is the compiled one, or one that an older tool recorded for it.
 pub(crate) fn is_unmodified(info: &MigrationInfo, row: &AppliedMigration) -> bool {
-    row.checksum.eq_ignore_ascii_case(&info.checksum.to_string())
+    info.checksum.is_written(&row.checksum)
         || info.legacy_checksums.iter().any(|legacy| legacy.eq_ignore_ascii_case(&row.checksum))
 }
 

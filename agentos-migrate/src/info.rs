@@ -82,12 +82,16 @@ impl MigrationInfo {
     /// Returns this migration's part of the digest of a set: 64 bits of its
     /// checksum and version. A set's digest is the sum, so order is no matter.
     pub(crate) fn digest(&self) -> u64 {
-        // The splitmix64 finaliser keeps equal bodies under two versions apart.
-        let number = self.version.number();
-        let folded = u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
-        let mut mixed = self.checksum.prefix() ^ folded.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        digest(self.version.number(), &self.checksum)
     }
+}
+
+/// Returns the digest of one migration.
+pub(crate) fn digest(number: u128, checksum: &Checksum) -> u64 {
+    // The splitmix64 finaliser keeps equal bodies under two versions apart.
+    let folded = u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
+    let mut mixed = checksum.prefix() ^ folded.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

@@ -7,11 +7,12 @@ pub use inventory;
 use crate::checksum::Checksum;
 use crate::context::{ManualContext, MigrationContext};
 use crate::error::Result;
-use crate::info::{Downgrade, Location, MigrationInfo, TransactionMode};
+use crate::info::{self, Downgrade, Location, MigrationInfo, TransactionMode};
 use crate::migration::{self, Migration};
 use crate::version::Version;
 
 /// What `migrations!` knows of its set while compiling. Its address is the set's identity.
+#[derive(Debug)]
 pub struct SetDeclaration {
     /// The crate that declares the set.
     pub crate_name: &'static str,
@@ -33,16 +34,24 @@ pub struct SetDeclaration {
     pub dir: Option<&'static str>,
     /// The crate's root when it was compiled.
     pub manifest_dir: &'static str,
+    /// Stands for `expected` and `lock` in a stamp: other texts, another number.
+    pub seal: u64,
 }
 
 /// What `#[migration]` and `sql_migration!` register.
+///
+/// A start of a program that has nothing to do reads the first three fields of each: they share a
+/// line of the cache.
+#[repr(C, align(64))]
 pub struct Registration {
+    /// The version as a number.
+    pub number: u128,
+    /// The SHA-256 of the canonical source.
+    pub checksum: [u8; 32],
     /// The set that it belongs to.
     pub set: &'static SetDeclaration,
     /// The version as written.
     pub version: &'static str,
-    /// The version as a number.
-    pub number: u128,
     /// The short name.
     pub name: &'static str,
     /// The description.
@@ -55,8 +64,6 @@ pub struct Registration {
     pub schema_version: Option<&'static str>,
     /// Why there is no downgrade, where that is said.
     pub irreversible: Option<&'static str>,
-    /// The SHA-256 of the canonical source.
-    pub checksum: [u8; 32],
     /// Checksums of an older tool.
     pub legacy_checksums: &'static [&'static str],
     /// Tables of which rows are deleted on purpose.
@@ -96,6 +103,11 @@ impl From<Step> for migration::Step {
 inventory::collect!(Registration);
 
 impl Registration {
+    /// Returns its part of the digest of the set, as [`MigrationInfo::digest`] does.
+    pub(crate) fn digest(&self) -> u64 {
+        info::digest(self.number, &Checksum::from_bytes(self.checksum))
+    }
+
     pub(crate) fn to_migration(&self) -> Migration {
         let downgrade = match (self.downgrade, self.irreversible) {
             (Some(_), _) => Downgrade::Available,

@@ -85,13 +85,12 @@ impl Migrator {
         let written = session.create_history().and_then(|()| {
             change(session.history()).map_err(|error| on_file(error, "write", &path))
         });
-        let outcome =
-            written.and_then(|()| match session.commit(&mut [], after.digest(&self.infos())) {
-                Ok(()) => Ok(()),
-                Err(CommitError::RolledBack(error) | CommitError::DurabilityUnknown(error)) => {
-                    Err(error)
-                }
-            });
+        let outcome = written.and_then(|()| match session.commit(&mut [], self.digest_of(after)) {
+            Ok(()) => Ok(()),
+            Err(CommitError::RolledBack(error) | CommitError::DurabilityUnknown(error)) => {
+                Err(error)
+            }
+        });
         session.close()?;
         outcome
     }

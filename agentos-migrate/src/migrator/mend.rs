@@ -64,7 +64,7 @@ impl Migrator {
             });
         let outcome = written.and_then(|()| {
             let mut members = std::mem::take(&mut session.members);
-            let outcome = session.commit(&mut members, history.digest(&self.infos()));
+            let outcome = session.commit(&mut members, self.digest_of(&history));
             session.members = members;
             match outcome {
                 Ok(()) => Ok(()),

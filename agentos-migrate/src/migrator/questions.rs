@@ -20,19 +20,28 @@ impl Migrator {
     ///
     /// False means "not known": then the history is read.
     pub(super) fn is_up_to_date(&self) -> Result<bool, Error> {
-        self.registry.check()?;
+        self.registry.check_before_stamp()?;
         if journal_modes::pending(&self.data_dir) || crate::backup::pending(&self.data_dir) {
             return Ok(false);
         }
         let Some(header) = vfs::probe_header(&self.data_dir.join(history_table::FILE_NAME))? else {
             return Ok(false);
         };
-        let stamp = fingerprint::stamp(self.registry.digest(), header.change_counter);
+        let digest = self.registry.digest().wrapping_add(self.registry.seal());
+        let stamp = fingerprint::stamp(digest, header.change_counter);
         Ok(stamp
             == fingerprint::Stamp {
                 user_version: header.user_version,
                 application_id: header.application_id,
             })
+    }
+
+    /// Returns the digest that the stamp of this history is made of, if all is applied as compiled.
+    pub(super) fn digest_of(&self, history: &History) -> Option<u64> {
+        // A set with a mistake gets no stamp: a start trusts a stamp that fits.
+        self.registry.check().ok()?;
+        let digest = history.digest(&self.infos())?;
+        Some(digest.wrapping_add(self.registry.seal()))
     }
 }
 

@@ -317,7 +317,7 @@ impl Run<'_> {
         self.check_foreign_keys(steps)?;
         self.follow_accepted(&accepted)?;
         self.session.write_history(&std::mem::take(&mut self.entries))?;
-        let digest = self.history.digest(&self.migrator.infos());
+        let digest = self.migrator.digest_of(&self.history);
         match self.session.commit(self.context.members_mut(), digest) {
             Ok(()) => {
                 self.tell_committed(steps.len());

@@ -85,7 +85,12 @@ pub fn main<T: Tool>() {
 }
 
 /// Makes the first `count` migrations of a set: `tiny` or `heavy`.
-fn generate(set: &str, count: usize) -> &'static [Entry] {
+///
+/// # Panics
+///
+/// If there is no such set.
+#[must_use]
+pub fn generate(set: &str, count: usize) -> &'static [Entry] {
     let make = match set {
         "tiny" => tiny,
         "heavy" => heavy,

@@ -109,7 +109,12 @@ fn run_once(job: &Job, column: &Column, template: &Path, scratch: &Path) -> Opti
 }
 
 fn call(column: &Column, job: &[&str], directory: &Path, rest: &[&str]) -> String {
-    let program = std::env::current_exe().expect("a program").with_file_name(column.program);
+    let program = match column.program {
+        // The set is compiled in.
+        ours @ "bench-ours" => format!("{ours}-{}-{}", job[1], job[2]),
+        other => other.to_owned(),
+    };
+    let program = std::env::current_exe().expect("a program").with_file_name(program);
     let output = Command::new(&program)
         .args(job)
         .arg(directory)

@@ -1,0 +1,3 @@
+//! The set `tiny` with 1.
+
+bench_ours::program!("tiny_1.rs");

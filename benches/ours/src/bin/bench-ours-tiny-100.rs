@@ -1,0 +1,3 @@
+//! The set `tiny` with 100.
+
+bench_ours::program!("tiny_100.rs");
