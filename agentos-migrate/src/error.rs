@@ -148,6 +148,16 @@ impl Error {
         self
     }
 
+    /// Says that nothing was changed, unless the error knows better.
+    pub(crate) fn or_unchanged(self) -> Self {
+        self.or_in_state("nothing was changed")
+    }
+
+    /// Sets what state the files are in now, unless the error knows better.
+    pub(crate) fn or_in_state(self, state: &str) -> Self {
+        if self.0.state.is_some() { self } else { self.in_state(state) }
+    }
+
     /// Sets the next step, with a command in backticks.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
