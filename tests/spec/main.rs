@@ -4,6 +4,7 @@ mod support;
 
 mod agentos;
 mod agreement;
+mod answers;
 mod backup_faults;
 mod backup_trust;
 mod backups;
