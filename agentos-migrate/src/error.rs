@@ -148,6 +148,16 @@ impl Error {
         self
     }
 
+    /// Says that nothing was changed, unless the error knows better.
+    pub(crate) fn or_unchanged(self) -> Self {
+        self.or_in_state("nothing was changed")
+    }
+
+    /// Sets what state the files are in now, unless the error knows better.
+    pub(crate) fn or_in_state(self, state: &str) -> Self {
+        if self.0.state.is_some() { self } else { self.in_state(state) }
+    }
+
     /// Sets the next step, with a command in backticks.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -159,6 +169,16 @@ impl Error {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Tells of another place what was found at one: every text that names `from` names `to`.
+    pub(crate) fn moved(mut self, from: &str, to: &str) -> Self {
+        let parts = &mut self.0;
+        let texts = parts.details.iter_mut().chain(&mut parts.state).chain(&mut parts.hint);
+        for text in texts.chain([&mut parts.message]) {
+            *text = text.replace(from, to);
+        }
         self
     }
 
@@ -268,6 +288,19 @@ mod tests {
     #[test]
     fn any_error_becomes_a_migration_error_by_question_mark() {
         assert_eq!(fails().expect_err("not a number").to_string(), "invalid digit found in string");
+    }
+
+    #[test]
+    fn an_error_that_is_moved_names_the_other_place_everywhere() {
+        let error = Error::new(ErrorKind::Io, "cannot read /copy/a.db")
+            .detail("/copy/a.db")
+            .in_state("/copy is as before")
+            .with_hint("look at /copy");
+        let report = format!("{:?}", error.moved("/copy", "/data"));
+        assert_eq!(
+            report,
+            "cannot read /data/a.db\n  /data/a.db\n  /data is as before\n\nhint: look at /data"
+        );
     }
 
     #[test]

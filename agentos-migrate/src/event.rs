@@ -28,6 +28,8 @@ pub enum EventKind {
     Restored,
     /// The history was mended by `recover`.
     Recovered,
+    /// A migration was applied by an older tool, which had no log. Read from its history, never stored.
+    Adopted,
     /// A kind that a newer program wrote.
     Unknown,
 }
@@ -53,6 +55,7 @@ impl EventKind {
             Self::Accepted => "accepted",
             Self::Restored => "restored",
             Self::Recovered => "recovered",
+            Self::Adopted => "adopted",
             Self::Unknown => "unknown",
         }
     }

@@ -68,8 +68,8 @@ pub mod private;
 
 pub use agentos_migrate_macros::{migration, migrations, sql, sql_migration};
 pub use backup::{
-    BackupEntry, BackupManager, BackupOptions, BackupProgress, Blobs, Compression, FileRecord,
-    Form, Manifest, Phase, RestoreOptions, RestoreReport, Scope, Verification,
+    BackupEntry, BackupManager, BackupOptions, BackupProgress, Blobs, Cleanup, Compression,
+    FileRecord, Form, Manifest, Phase, RestoreOptions, RestoreReport, Scope, Verification,
 };
 pub use checksum::Checksum;
 pub use context::{ManualContext, MigrationContext};

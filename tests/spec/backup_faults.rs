@@ -4,6 +4,7 @@ use agentos_migrate::{
     BackupManager, BackupOptions, Compression, ErrorKind, RestoreOptions, Verification,
 };
 use proptest::prelude::*;
+use sha2::Digest;
 
 use crate::support::command::run;
 use crate::support::{Directory, hash_of};
@@ -28,8 +29,9 @@ fn a_missing_folder_is_an_error_and_not_an_empty_list() {
     let before = directory.contents();
     for command in ["list-backups", "restore", "prune"] {
         let said = run(&nowhere, &[command]);
-        assert_eq!(said.code, 64, "{command}: {}{}", said.out, said.err);
-        assert!(said.err.contains("there is no data directory"), "{}", said.err);
+        assert_eq!(said.code, 1, "{command}: {}{}", said.out, said.err);
+        assert!(said.err.contains("the data directory"), "{}", said.err);
+        assert!(said.err.contains("does not exist"), "{}", said.err);
         let path = nowhere.to_str().expect("text");
         let said = run(directory.path(), &[command, "--backup-dir", path]);
         assert_eq!(said.code, 64, "{command}: {}{}", said.out, said.err);
@@ -218,6 +220,7 @@ proptest! {
         let json = json.to_string().into_bytes();
         let json = changes.map_or(json.clone(), |changes| spoilt(json, &changes));
         std::fs::write(&file, json).expect("writes");
+        sum_up(file.parent().expect("a folder"));
         survives(&world, &id);
     }
 }
@@ -230,10 +233,18 @@ fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
     let (oldest, good, damaged) = (make(), make(), make());
     let database = manager.directory().join(&damaged).join("databases/chat.db");
     std::fs::write(&database, "no database at all").expect("spoils");
-    assert_eq!(manager.preview_cleanup(0, 0).expect("asks").as_slice(), &[oldest.as_str()]);
-    assert_eq!(manager.cleanup_old_backups(0, 0).expect("removes"), [oldest]);
+    assert_eq!(manager.preview_cleanup(0, 0).expect("asks").removed, [oldest.as_str()]);
+    let cleanup = manager.cleanup_old_backups(0, 0).expect("removes");
+    assert_eq!((cleanup.removed, cleanup.kept_damaged), (vec![oldest], vec![damaged.clone()]));
     manager.verify_backup(&good).expect("good");
     assert!(manager.directory().join(&damaged).exists(), "left for a person to look at");
+}
+
+/// Gives a manifest that was edited its right sum again.
+fn sum_up(folder: &std::path::Path) {
+    let sum = sha2::Sha256::digest(std::fs::read(folder.join("manifest.json")).expect("reads"));
+    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(folder.join("SHA256SUMS"), format!("{sum}  manifest.json\n")).expect("writes");
 }
 
 #[test]
@@ -251,6 +262,7 @@ fn a_backup_that_holds_other_migrations_than_it_says_is_damaged() {
         let other = versions.replacen("\"0002\"", "\"0042\"", 1);
         assert_ne!(other, versions);
         std::fs::write(&path, format!("{before}\"migration_versions\"{other}")).expect("writes");
+        sum_up(&folder);
         if compression == Compression::Zstd {
             let archive = manager.directory().join(format!("{id}.tar.zst"));
             let packed = std::process::Command::new("tar")
@@ -282,10 +294,11 @@ fn a_backup_whose_manifest_names_nothing_is_no_good_one() {
         manifest[key] = serde_json::from_str(nothing).expect("JSON");
     }
     std::fs::write(&path, manifest.to_string()).expect("writes");
+    sum_up(path.parent().expect("a folder"));
     assert_eq!(
         manager.verify_backup(&hollow).expect_err("hollow").kind(),
         ErrorKind::DamagedBackup
     );
-    assert!(manager.cleanup_old_backups(0, 0).expect("removes").is_empty());
+    assert!(manager.cleanup_old_backups(0, 0).expect("removes").removed.is_empty());
     manager.verify_backup(&good).expect("stays");
 }

@@ -279,10 +279,13 @@ fn old_backups_go_and_the_newest_good_one_never() {
     let made: Vec<String> = (0..4)
         .map(|_| manager.create_backup(&BackupOptions::default()).expect("makes").backup_id)
         .collect();
-    assert_eq!(manager.cleanup_old_backups(2, 365).expect("cleans"), [] as [String; 0]);
-    assert_eq!(manager.preview_cleanup(2, 0).expect("asks"), [made[1].clone(), made[0].clone()]);
-    assert_eq!(manager.cleanup_old_backups(2, 0).expect("cleans").len(), 2);
-    assert_eq!(manager.cleanup_old_backups(0, 0).expect("cleans"), [made[2].clone()]);
+    assert_eq!(manager.cleanup_old_backups(2, 365).expect("cleans").removed, [] as [String; 0]);
+    assert_eq!(
+        manager.preview_cleanup(2, 0).expect("asks").removed,
+        [made[1].clone(), made[0].clone()]
+    );
+    assert_eq!(manager.cleanup_old_backups(2, 0).expect("cleans").removed.len(), 2);
+    assert_eq!(manager.cleanup_old_backups(0, 0).expect("cleans").removed, [made[2].clone()]);
     assert_eq!(manager.list_backups().expect("lists")[0].id, made[3]);
     for id in ["..", "../x", "/etc", ""] {
         assert_eq!(manager.delete_backup(id).expect_err("no id").kind(), ErrorKind::UnknownBackup);

@@ -4,7 +4,9 @@ mod support;
 
 mod agentos;
 mod agreement;
+mod answers;
 mod backup_faults;
+mod backup_trust;
 mod backups;
 mod command_line;
 mod dependencies;
@@ -20,6 +22,7 @@ mod processes;
 mod races;
 mod rebuild;
 mod rehearsal;
+mod restores;
 mod running;
 mod schema_files;
 mod structure;

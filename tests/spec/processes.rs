@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::command::{Said, command, run, said};
+use crate::support::command::{Said, command, run, run_with_files_up_to, said};
 use crate::support::{Directory, agentos};
 
 pub(crate) fn start(directory: &Directory, arguments: &[&str]) -> Child {
@@ -191,14 +191,7 @@ fn a_disk_that_is_full_in_the_middle_leaves_every_file_as_it_was() {
 
 #[cfg(unix)]
 fn upgrade_with_files_up_to(blocks: u32, directory: &Directory) -> Said {
-    let program = command(directory.path(), &["upgrade", "--no-backup"]);
-    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    let limited = Command::new("sh")
-        .args(["-c", &limit])
-        .arg(program.get_program())
-        .args(program.get_args())
-        .output();
-    said(limited.expect("runs"))
+    run_with_files_up_to(blocks, directory.path(), &["upgrade", "--no-backup"])
 }
 
 #[cfg(unix)]
@@ -218,37 +211,18 @@ fn a_new_directory_on_a_full_disk_can_be_used_when_there_is_room() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_directory_that_may_not_be_written_is_refused_and_can_still_be_asked_about() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    use std::os::unix::process::CommandExt;
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::support::command::Nobody;
 
     let directory = agentos::directory("agentos-v0");
     let before = directory.contents();
-    let elsewhere = Directory::new();
-    let program = elsewhere.file("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_command-line-under-test"), &program).expect("copies");
+    let nobody = Nobody::new();
     let set = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
     };
-    set(elsewhere.path(), 0o755);
-    set(&program, 0o755);
     set(directory.path(), 0o555);
-    let as_nobody = |arguments: &[&str]| {
-        let mut command = Command::new(&program);
-        command.arg("--data-dir").arg(directory.path()).args(arguments);
-        // Modes mean nothing to root, which is then another user.
-        if std::fs::metadata("/proc/self").expect("is there").uid() == 0 {
-            command.uid(65534).gid(65534);
-        }
-        // Another test that starts a program just now may hold the copy open for a moment.
-        let mut output = command.output();
-        while output
-            .as_ref()
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
-        {
-            output = command.output();
-        }
-        said(output.expect("runs"))
-    };
+    let as_nobody = |arguments: &[&str]| nobody.run(directory.path(), arguments);
     let upgrade = as_nobody(&["upgrade", "--no-backup"]);
     assert_eq!(upgrade.code, 1, "{}", upgrade.err);
     assert!(upgrade.err.contains("Permission denied"), "{}", upgrade.err);

@@ -126,10 +126,7 @@ pub(super) fn manifest(path: &Path) -> Result<Manifest, Error> {
         }
         let mut bytes = Vec::new();
         let limit = MANIFEST_BYTES_MAX + 1;
-        reader
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| damaged(path, error.to_string()))?;
+        reader.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
         if bytes.len() as u64 == limit {
             return Err(damaged(path, "its manifest is too large".to_owned()));
         }
@@ -160,18 +157,26 @@ pub(super) fn check(path: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> 
     verify::refuse(&manifest.backup_id, wrong)
 }
 
-/// Unpacks the wanted files, and lets the databases among them be checked.
+/// Unpacks the wanted files, and lets the databases among them be checked; returns the files that
+/// the manifest does not name.
 pub(super) fn unpack(
     path: &Path,
     manifest: &Manifest,
     target: &Path,
     unpacking: &Unpacking<'_>,
     meter: &mut Meter<'_>,
-) -> Result<(), Error> {
-    let mut seen = BTreeSet::new();
+) -> Result<Vec<String>, Error> {
+    let (mut seen, mut unnamed, mut has_sums) = (BTreeSet::new(), Vec::new(), false);
     let mut wrong = Vec::new();
     each_entry(path, |stored, size, reader| {
-        let Some(expected) = manifest.checksums.get(stored) else { return Ok(Next::Go) };
+        let Some(expected) = manifest.checksums.get(stored) else {
+            unnamed.extend(manifest.leaves_out(stored, size).then(|| stored.to_owned()));
+            if stored == paths::SUMS && unpacking.verified {
+                has_sums = true;
+                wrong.extend(manifest.fault_in_sums(reader).map_err(|e| unreadable(path, e))?);
+            }
+            return Ok(Next::Go);
+        };
         if size > manifest.size_max(stored) {
             return Err(damaged(path, format!("{stored} is larger than the manifest says")));
         }
@@ -192,7 +197,8 @@ pub(super) fn unpack(
     })?;
     let missing = manifest.checksums.keys().filter(|stored| !seen.contains(*stored));
     wrong.extend(missing.map(|stored| format!("{stored}: it is missing")));
-    verify::refuse(&manifest.backup_id, wrong)
+    wrong.extend(manifest.fault_without_sums().filter(|_| unpacking.verified && !has_sums));
+    verify::refuse(&manifest.backup_id, wrong).map(|()| unnamed)
 }
 
 /// Whether to look at the next entry.
@@ -207,7 +213,7 @@ fn each_entry(
     mut work: impl FnMut(&str, u64, &mut dyn Read) -> Result<Next, Error>,
 ) -> Result<(), Error> {
     let mut archive = open(path)?;
-    let unreadable = |error: std::io::Error| damaged(path, error.to_string());
+    let unreadable = |error| unreadable(path, error);
     let mut top: Option<String> = None;
     let mut names = BTreeSet::new();
     for (index, entry) in archive.entries().map_err(unreadable)?.enumerate() {
@@ -250,7 +256,7 @@ impl Read for Decoded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let outcome = self.reader.read(buffer);
         if let Err(error) = &outcome
-            && error.raw_os_error().is_none()
+            && !files::is_of_the_system(error)
             && error.kind() != std::io::ErrorKind::Interrupted
         {
             self.fault = Some(error.to_string());
@@ -259,9 +265,18 @@ impl Read for Decoded<'_> {
     }
 }
 
+/// Tells what the system could not read from what is not as it was written.
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    if files::is_of_the_system(&error) {
+        files::failed("read", path, error)
+    } else {
+        damaged(path, error.to_string())
+    }
+}
+
 /// Makes an error of an archive that can't be trusted.
 pub(super) fn damaged(path: &Path, problem: String) -> Error {
-    Error::new(ErrorKind::DamagedBackup, format!("the archive {} is damaged", path.display()))
+    Error::new(ErrorKind::DamagedBackup, format!("the backup {} is damaged", path.display()))
         .detail(problem)
         .in_state("nothing was changed")
         .with_hint("take another backup: `list-backups` shows those that are good")

@@ -8,6 +8,7 @@ use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use super::place::Place;
 use super::{archive, files, paths};
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::of_kind;
 
 /// A backup that is there, or what is left of one.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,9 @@ pub struct BackupEntry {
     pub manifest: Option<Manifest>,
     /// Why it can't be used.
     pub problem: Option<String>,
+    /// Whether that is its own fault, or that of the system that can't read it.
+    #[serde(skip)]
+    pub(crate) kind: Option<ErrorKind>,
 }
 
 /// The form of a backup on the disk.
@@ -74,11 +78,13 @@ fn look(path: &Path) -> Option<BackupEntry> {
         Form::Directory => directory_manifest(path),
         Form::Archive => archive::manifest(path),
     };
-    let problem_of =
-        |error: Error| error.details().first().cloned().unwrap_or_else(|| error.to_string());
-    let (manifest, problem) = match read {
-        Ok(manifest) => (Some(manifest), None),
-        Err(error) => (None, Some(problem_of(error))),
+    let read = read.and_then(|manifest| match manifest.fault_under(id) {
+        None => Ok(manifest),
+        Some(fault) => Err(archive::damaged(path, fault)),
+    });
+    let (manifest, kind, problem) = match read {
+        Ok(manifest) => (Some(manifest), None, None),
+        Err(error) => (None, Some(error.kind()), Some(problem_of(&error))),
     };
     let archive_bytes = (form == Form::Archive).then_some(metadata.len());
     Some(BackupEntry {
@@ -88,7 +94,13 @@ fn look(path: &Path) -> Option<BackupEntry> {
         archive_bytes,
         manifest,
         problem,
+        kind,
     })
+}
+
+fn problem_of(error: &Error) -> String {
+    let said = error.details().first().cloned().unwrap_or_else(|| error.to_string());
+    if error.kind() == ErrorKind::DamagedBackup { said } else { format!("can't be read: {said}") }
 }
 
 fn directory_manifest(path: &Path) -> Result<Manifest, Error> {
@@ -97,14 +109,20 @@ fn directory_manifest(path: &Path) -> Result<Manifest, Error> {
         Error::new(ErrorKind::DamagedBackup, format!("the backup {} is damaged", path.display()))
             .detail(problem)
     };
-    let opened = files::open_plain(&file)
-        .map_err(|error| damaged(format!("manifest.json can't be read: {error}")))?;
+    let unreadable = |error: std::io::Error| {
+        if files::is_no_plain_file(&error) {
+            damaged(format!("manifest.json can't be read: {error}"))
+        } else {
+            files::failed("read", &file, error)
+        }
+    };
+    let opened = files::open_plain(&file).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let read = std::io::Read::read_to_end(
         &mut std::io::Read::take(opened, MANIFEST_BYTES_MAX),
         &mut bytes,
     );
-    read.map_err(|error| damaged(format!("manifest.json can't be read: {error}")))?;
+    read.map_err(unreadable)?;
     Manifest::parse(&bytes).map_err(damaged)
 }
 
@@ -117,7 +135,16 @@ pub(super) fn find(place: &Place, id: &str) -> Result<(BackupEntry, Manifest), E
             let manifest = manifest.clone();
             Ok((entry, manifest))
         }
-        (None, problem) => Err(archive::damaged(&entry.path, problem.clone().unwrap_or_default())),
+        (None, problem) => {
+            let problem = problem.clone().unwrap_or_default();
+            Err(match entry.kind.filter(|kind| *kind != ErrorKind::DamagedBackup) {
+                Some(kind) => {
+                    let text = format!("the backup {} can't be looked at", entry.path.display());
+                    of_kind(kind, text, &entry.path).detail(problem)
+                }
+                None => archive::damaged(&entry.path, problem),
+            })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::catalog;
 use super::copying::{self, Copied};
@@ -23,9 +23,10 @@ pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest,
     files::create_dir_all(&place.directory)?;
     clean_leftovers(place)?;
     let earlier = catalog::list(place)?;
-    let id = paths::new_id(Utc::now());
+    let now = Utc::now();
+    let id = paths::new_id(now);
     let work = place.directory.join(format!("{TEMPORARY}{id}"));
-    let made = Staging { place, options, id: &id, work: &work, earlier: &earlier }.make();
+    let made = Staging { place, options, id: &id, now, work: &work, earlier: &earlier }.make();
     match made {
         Ok(manifest) => Ok(manifest),
         Err(error) => {
@@ -57,6 +58,8 @@ struct Staging<'a> {
     place: &'a Place,
     options: &'a BackupOptions,
     id: &'a str,
+    /// The one moment in the id and in the manifest, though the clock may be set meanwhile.
+    now: DateTime<Utc>,
     work: &'a Path,
     earlier: &'a [catalog::BackupEntry],
 }
@@ -110,7 +113,7 @@ impl Staging<'_> {
             .max();
         Manifest {
             backup_id: self.id.to_owned(),
-            created_at: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
+            created_at: self.now.to_rfc3339_opts(SecondsFormat::Micros, true),
             agent_os_version: self.place.application_version.clone(),
             databases: Vec::new(),
             blob_storage: !listing.files.is_empty(),
@@ -126,6 +129,7 @@ impl Staging<'_> {
             directories: listing.directories.clone(),
             migration_versions: BTreeMap::new(),
             notes: listing.notes.clone(),
+            own_sum: None,
         }
     }
 

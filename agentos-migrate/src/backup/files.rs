@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::of_kind;
 
 /// The bytes moved at a time: memory use does not grow with the files.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
@@ -231,6 +232,44 @@ pub(super) fn mode_of(metadata: &fs::Metadata) -> u32 {
     }
 }
 
+/// Asks whether an error is the system's own, such as of a device that can't be read, and not one
+/// that a decoder made of the bytes.
+pub(super) fn is_of_the_system(error: &io::Error) -> bool {
+    if error.raw_os_error().is_some() {
+        return true;
+    }
+    let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(inner) = source {
+        if inner.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
+/// Asks whether a name of a backup leads to nothing, or to what is no plain file: that is the
+/// backup's fault, and anything else that of the system on which it lies.
+pub(super) fn is_no_plain_file(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        IoErrorKind::NotFound
+            | IoErrorKind::NotADirectory
+            | IoErrorKind::IsADirectory
+            | IoErrorKind::InvalidInput
+    )
+}
+
+/// Asks the same of an error that [`failed`] made.
+pub(super) fn is_of_the_backup(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    source.is_some_and(is_no_plain_file)
+}
+
 /// Returns the error of a failed file operation, by what the system says.
 pub(super) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
@@ -242,7 +281,7 @@ pub(super) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
         }
         _ => ErrorKind::Io,
     };
-    Error::new(kind, format!("cannot {what} {}", path.display()))
+    of_kind(kind, format!("cannot {what} {}", path.display()), path)
         .detail(source.to_string())
         .caused_by(source)
 }

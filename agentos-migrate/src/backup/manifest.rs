@@ -6,6 +6,7 @@
 //! returns none whose paths could lead out of the backup or the data directory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -71,6 +72,9 @@ pub struct Manifest {
     /// What was left out, and why.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The SHA-256 of its bytes, as they were read.
+    #[serde(skip)]
+    pub(super) own_sum: Option<String>,
 }
 
 /// What is recorded of one file.
@@ -112,8 +116,9 @@ impl Scope {
 impl Manifest {
     /// Reads a manifest; the error says what is wrong with it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let manifest: Self = serde_json::from_slice(bytes)
+        let mut manifest: Self = serde_json::from_slice(bytes)
             .map_err(|e| format!("manifest.json can't be read: {e}"))?;
+        manifest.own_sum = Some(crate::hash::of_bytes(bytes).to_string());
         match manifest.fault() {
             None => Ok(manifest),
             Some(fault) => Err(format!("manifest.json holds {fault}")),
@@ -137,6 +142,60 @@ impl Manifest {
             let mark = if escaped == path { "" } else { "\\" };
             text.extend_from_slice(format!("{mark}{sum}  {escaped}\n").as_bytes());
             text
+        })
+    }
+
+    /// Returns what is wrong with the manifest, by the sum that `SHA256SUMS` has of it.
+    pub(super) fn fault_in_sums(&self, sums: &mut dyn Read) -> io::Result<Option<String>> {
+        let mut text = Vec::new();
+        sums.take(MANIFEST_BYTES_MAX).read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let mut pairs = text.lines().filter_map(|line| line.split_once("  "));
+        let stored = pairs.find(|(_, path)| *path == paths::MANIFEST).map(|(sum, _)| sum);
+        let found = self.own_sum.as_deref().unwrap_or_default();
+        Ok(match stored {
+            Some(stored) if stored.eq_ignore_ascii_case(found) => None,
+            Some(stored) => Some(format!(
+                "{}: it was changed after the backup was made: stored {stored}, found {found}",
+                paths::MANIFEST
+            )),
+            None => Some(format!("{}: it does not name {}", paths::SUMS, paths::MANIFEST)),
+        })
+    }
+
+    /// Returns what is wrong without `SHA256SUMS`, which the Python tool did not write.
+    pub(super) fn fault_without_sums(&self) -> Option<String> {
+        (self.format >= FORMAT).then(|| format!("{}: it is missing", paths::SUMS))
+    }
+
+    /// Asks whether a file stands among the databases of the backup that the manifest does not name.
+    ///
+    /// What SQLite leaves beside a database that somebody looked at is none, if it holds nothing.
+    pub(super) fn leaves_out(&self, stored: &str, size: u64) -> bool {
+        let top = stored.split('/').next();
+        let is_trace =
+            stored.ends_with("-shm") || (size == 0 && paths::owner_of_side_file(stored).is_some());
+        top == Some(paths::DATABASES) && !is_trace && !self.checksums.contains_key(stored)
+    }
+
+    /// Returns what does not fit between the manifest and the name under which it is found.
+    ///
+    /// The time is part of the name: one that was changed in the manifest alone does not make the
+    /// backup a newer one. A day is let pass, as the Python tool's names are of local time.
+    pub(super) fn fault_under(&self, id: &str) -> Option<String> {
+        const US_PER_DAY: u64 = 86_400_000_000;
+        if self.backup_id != id {
+            return Some(format!(
+                "its manifest is that of {}, and it is named {id}",
+                self.backup_id
+            ));
+        }
+        let named = paths::time_of(id)?;
+        (self.created_us().abs_diff(named.and_utc().timestamp_micros()) > US_PER_DAY).then(|| {
+            format!(
+                "its manifest says that it was made at {}, and its name another day",
+                self.created_at
+            )
         })
     }
 

@@ -11,6 +11,7 @@ mod copying;
 mod create;
 mod files;
 mod hashing;
+mod held;
 mod history;
 mod manifest;
 mod options;
@@ -39,6 +40,7 @@ pub use self::options::{
 };
 pub use self::restore::RestoreReport;
 pub(crate) use self::retention::AUTOMATIC;
+pub use self::retention::Cleanup;
 pub(crate) use self::swap::pending;
 
 use self::options::Listener;
@@ -46,6 +48,7 @@ use self::place::Place;
 use crate::error::Error;
 use crate::registry::Registry;
 use crate::sqlite::lock::RunLock;
+use crate::sqlite::{journal_modes, session};
 
 /// Makes, lists, checks, restores and removes backups of one data directory.
 ///
@@ -141,7 +144,7 @@ impl BackupManager {
     /// `DamagedDatabase`, `BackupFailed`; earlier backups stay as they are.
     pub fn create_backup(&self, options: &BackupOptions) -> Result<Manifest, Error> {
         let _lock = self.lock()?;
-        self.recover_locked()?;
+        self.recover_alone()?;
         self.create_backup_locked(options)
     }
 
@@ -153,11 +156,13 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// `Usage` if the data directory, or the folder that was set, is missing; `PermissionDenied`
-    /// or `Io` if it can't be read.
+    /// `DataDirectory` if the data directory is missing, `Usage` if the folder that was set is;
+    /// `PermissionDenied` or `Io` if it can't be read.
     pub fn list_backups(&self) -> Result<Vec<BackupEntry>, Error> {
-        self.place.check_exists()?;
-        catalog::list(&self.place)
+        self.place
+            .check_exists()
+            .and_then(|()| catalog::list(&self.place))
+            .map_err(Error::or_unchanged)
     }
 
     /// Checks a backup: every checksum, and SQLite's own check of every database.
@@ -166,7 +171,7 @@ impl BackupManager {
     ///
     /// `UnknownBackup`, or `DamagedBackup` with every file that is wrong.
     pub fn verify_backup(&self, id: &str) -> Result<Manifest, Error> {
-        verify::verify(&self.place, id)
+        verify::verify(&self.place, id).map_err(Error::or_unchanged)
     }
 
     /// Restores a backup: all files or none, also across a crash.
@@ -181,11 +186,12 @@ impl BackupManager {
     ) -> Result<RestoreReport, Error> {
         self.place.check_exists()?;
         let _lock = self.lock()?;
-        self.recover_locked()?;
+        self.recover_alone()?;
         restore::restore(&self.place, id, options).map_err(|error| {
             if pending(&self.place.data_dir) {
                 return error;
             }
+            let error = error.or_unchanged();
             match swap::forget(&self.place.data_dir) {
                 Ok(()) => error,
                 Err(left) => error.detail(format!("what was unpacked is left: {left}")),
@@ -208,35 +214,33 @@ impl BackupManager {
     /// # Errors
     ///
     /// As [`list_backups`](Self::list_backups).
-    pub fn preview_cleanup(&self, keep_count: usize, keep_days: u32) -> Result<Vec<String>, Error> {
+    pub fn preview_cleanup(&self, keep_count: usize, keep_days: u32) -> Result<Cleanup, Error> {
         self.place.check_exists()?;
-        retention::removable(&self.place, keep_count, keep_days)
+        retention::removable(&self.place, keep_count, keep_days).map_err(Error::or_unchanged)
     }
 
     /// Removes the backups that are neither among the newest `keep_count` nor younger than `keep_days`.
     ///
     /// The newest good one is never removed; whether it is good is checked now, by reading it whole. A
-    /// damaged one is never removed either: it may hold what nothing else has.
+    /// damaged one is never removed either: it may hold what nothing else has. What an interrupted
+    /// cleanup or backup left is removed too.
     ///
     /// # Errors
     ///
     /// As [`delete_backup`](Self::delete_backup); what was removed stays removed.
-    pub fn cleanup_old_backups(
-        &self,
-        keep_count: usize,
-        keep_days: u32,
-    ) -> Result<Vec<String>, Error> {
+    pub fn cleanup_old_backups(&self, keep_count: usize, keep_days: u32) -> Result<Cleanup, Error> {
         self.place.check_exists()?;
         let _lock = self.lock()?;
-        let ids = retention::removable(&self.place, keep_count, keep_days)?;
-        ids.iter().try_for_each(|id| retention::delete(&self.place, id))?;
-        Ok(ids)
+        let cleanup = retention::removable(&self.place, keep_count, keep_days)
+            .map_err(Error::or_unchanged)?;
+        retention::delete_all(&self.place, &cleanup.removed)?;
+        Ok(cleanup)
     }
 
     /// Removes automatic backups beyond the newest `keep_count`. The caller holds the run lock.
     pub(crate) fn clean_automatic_locked(&self, keep_count: usize) -> Result<(), Error> {
         let ids = retention::removable_automatic(&self.place, keep_count)?;
-        ids.iter().try_for_each(|id| retention::delete(&self.place, id))
+        retention::delete_all(&self.place, &ids)
     }
 
     /// Finishes a restore that was interrupted, and removes what unfinished work left.
@@ -246,6 +250,13 @@ impl BackupManager {
         let restored = swap::recover(&self.place.data_dir)?;
         create::clean_leftovers(&self.place)?;
         Ok(restored)
+    }
+
+    /// As [`recover_locked`](Self::recover_locked), for who has no migrator that does the rest of it.
+    fn recover_alone(&self) -> Result<(), Error> {
+        self.recover_locked()?;
+        let databases = journal_modes::read(&self.place.data_dir)?;
+        session::return_to_wal(&self.place.data_dir, &databases, self.place.wait)
     }
 
     fn lock(&self) -> Result<RunLock, Error> {

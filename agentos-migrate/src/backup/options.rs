@@ -127,10 +127,10 @@ impl<'a> Meter<'a> {
         Self { listener, progress: BackupProgress { phase, done_bytes: 0, total_bytes } }
     }
 
-    /// Counts for nobody.
-    pub(super) fn silent() -> Meter<'static> {
-        static NOBODY: Listener = Listener(None);
-        Meter::new(&NOBODY, Phase::Verify, 0)
+    /// Has all its bytes behind it, and only asks whether to go on.
+    pub(super) fn at_end(listener: &'a Listener, phase: Phase, total_bytes: u64) -> Self {
+        let progress = BackupProgress { phase, done_bytes: total_bytes, total_bytes };
+        Self { listener, progress }
     }
 
     /// Counts bytes; an error means that the listener wants to stop.
@@ -140,11 +140,14 @@ impl<'a> Meter<'a> {
 
     /// As [`add`](Self::add), with all the bytes that are done.
     pub(super) fn reach(&mut self, done_bytes: u64) -> Result<(), Error> {
-        self.progress.done_bytes = done_bytes;
+        self.progress.done_bytes = self.progress.done_bytes.max(done_bytes);
         let Some(callback) = &self.listener.0 else { return Ok(()) };
         match callback(&self.progress) {
             ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
+            ControlFlow::Break(()) => {
+                Err(Error::new(ErrorKind::Interrupted, "the work was asked to stop")
+                    .with_hint("run the command again"))
+            }
         }
     }
 }

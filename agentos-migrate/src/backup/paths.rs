@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::STATE_DIR;
@@ -35,6 +35,13 @@ pub(super) fn new_id(now: DateTime<Utc>) -> String {
     hasher.write_u32(std::process::id());
     let random = hasher.finish() & u64::from(u32::MAX);
     format!("backup_{}_{random:08x}", now.format("%Y%m%d_%H%M%S"))
+}
+
+/// Returns the time that an id of our form, or of the Python tool's, says.
+pub(super) fn time_of(id: &str) -> Option<NaiveDateTime> {
+    let mut parts = id.strip_prefix("backup_")?.split('_');
+    let text = format!("{}{}", parts.next()?, parts.next()?);
+    NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%S").ok()
 }
 
 /// Refuses what is no id, before it meets the file system.
@@ -162,6 +169,9 @@ mod tests {
         assert_ne!(one, two);
         check_id(&one).expect("valid");
         assert_eq!(one.len(), "backup_20260114_083012_5f3a0b1c".len());
+        let second = |time: NaiveDateTime| time.and_utc().timestamp();
+        assert_eq!(time_of(&one).map(second), Some(now.timestamp()));
+        assert!(time_of("before_the_move").is_none() && time_of("backup_2026_01_a").is_none());
     }
 
     #[test]

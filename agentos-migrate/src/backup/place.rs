@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::options::Listener;
 use super::paths;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::directory::refuse_unusable;
 
 /// The settings of one [`BackupManager`](super::BackupManager).
 #[derive(Debug, Clone)]
@@ -50,21 +51,23 @@ impl Place {
     ///
     /// The default folder may be missing, as no backup was made yet; its data directory may not.
     pub(super) fn check_exists(&self) -> Result<(), Error> {
-        let is_default = self.directory == self.data_dir.join("backups");
-        let (what, path) = if is_default {
-            ("data directory", &self.data_dir)
-        } else {
-            ("folder of backups", &self.directory)
-        };
-        // What is there and can't be read is told by the one who reads it.
-        match path.metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            _ => return Ok(()),
+        if self.directory == self.data_dir.join("backups") {
+            return refuse_unusable(&self.data_dir);
         }
-        let error = Error::new(ErrorKind::Usage, format!("there is no {what} {}", path.display()));
-        Err(error
+        let shown = self.directory.display();
+        let text = match self.directory.metadata() {
+            Ok(metadata) if !metadata.is_dir() => {
+                format!("the folder of backups {shown} is a file")
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                format!("there is no folder of backups {shown}")
+            }
+            // What is there and can't be read is told by the one who reads it.
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Usage, text)
             .in_state("nothing was changed")
-            .with_hint("name it with `--data-dir PATH` or `--backup-dir PATH`"))
+            .with_hint("give the folder that holds the backups: `--backup-dir PATH`"))
     }
 
     /// Refuses if the file system of `path` has less than this many bytes left.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(super) fn beside(
     meter: &mut Meter<'_>,
     work: impl FnOnce(&Reader) -> Result<(), Error>,
 ) -> Result<Found, Error> {
-    let (stop, n_bytes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stop, n_bytes) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let (to_hash, hashing) = channel();
         let (to_check, checking) = channel();
@@ -116,9 +117,9 @@ fn hash_all(
     copies.into_iter().map(hash).collect()
 }
 
-fn check_all(copies: Receiver<Copy>, stop: &AtomicBool) -> BTreeMap<String, Error> {
+fn check_all(copies: Receiver<Copy>, stop: &Arc<AtomicBool>) -> BTreeMap<String, Error> {
     let copies = copies.into_iter().filter(|_| !stop.load(Ordering::Relaxed));
     copies
-        .filter_map(|copy| Some((copy.stored, verify::check_database(&copy.path).err()?)))
+        .filter_map(|copy| Some((copy.stored, verify::check_database(&copy.path, stop).err()?)))
         .collect()
 }

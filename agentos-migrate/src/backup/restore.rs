@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use rusqlite::Connection;
 use serde::Serialize;
 
 use super::catalog::{self, BackupEntry, Form};
+use super::held::Held;
 use super::manifest::{Manifest, Scope};
 use super::options::{Blobs, Meter, Phase, RestoreOptions, Verification};
 use super::place::{Place, plain_name};
 use super::unpacking::Unpacking;
 use super::{archive, files, history, paths, reading_back, swap, verify};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::locking::{self, JournalMode};
-use crate::sqlite::{history_table, holders};
+use crate::sqlite::history_table;
 
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +29,8 @@ pub struct RestoreReport {
     pub entries: Vec<String>,
     /// Where what was replaced is kept until the next restore.
     pub replaced: PathBuf,
+    /// Files in the backup that its manifest does not name, by their path there: nobody knows what they are.
+    pub not_used: Vec<String>,
     /// Migrations that the history had and the restored databases do not: `upgrade` runs them again.
     pub to_run_again: Vec<String>,
 }
@@ -47,16 +48,17 @@ pub(super) fn restore(
         known.iter().map(String::as_str),
         &format!("the backup {id}"),
     )?;
+    refuse_links(place, &manifest, options)?;
     place
         .check_space(&place.data_dir, manifest.total_size_bytes + manifest.total_size_bytes / 10)?;
     let wanted = |stored: &str| is_wanted(stored, options);
     let stage = swap::stage(&place.data_dir)?;
     let unpacked = stage.join(".unpacked");
     files::create_dir_all(&unpacked)?;
-    bring(place, &entry, &manifest, &unpacked, &wanted, options.verify)?;
+    let not_used = bring(place, &entry, &manifest, &unpacked, &wanted, options.verify)?;
     let wanted_databases = manifest.database_paths().filter(|stored| wanted(stored));
     let databases = wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
-    let mut entries = lay_out(&manifest, &unpacked, &stage, &wanted)?;
+    let mut entries = lay_out(place, &manifest, &unpacked, &stage, &wanted)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
     if !options.databases.is_empty() {
@@ -64,15 +66,44 @@ pub(super) fn restore(
     }
     files::remove_tree(&unpacked)?;
     let held = Held::take(place, &entries)?;
-    let replaced = swap::commit(&place.data_dir, id, entries.iter().cloned().collect())?;
-    drop(held.connections);
+    let replaced = swap::commit(&place.data_dir, id, entries.iter().cloned().collect());
+    let replaced = held.end(place, replaced)?;
     Ok(RestoreReport {
         backup_id: id.to_owned(),
         databases,
         entries: entries.into_iter().collect(),
         replaced,
+        not_used,
         to_run_again,
     })
+}
+
+/// Refuses to put a file where a link stands: what it leads to would be left behind, unseen.
+///
+/// A backup follows no links either. To follow one here is to replace a file in another folder,
+/// maybe on another file system, where there is no renaming of all files or none.
+fn refuse_links(place: &Place, manifest: &Manifest, options: &RestoreOptions) -> Result<(), Error> {
+    let files = manifest.checksums.keys().filter(|stored| is_wanted(stored, options));
+    let folders = manifest.directories.keys().filter(|stored| is_wanted(stored, options));
+    let live = files.filter_map(|stored| paths::live_of(stored));
+    let live = live.chain(folders.filter_map(|stored| paths::live_of_folder(stored)));
+    let mut tops: BTreeSet<&str> = live.map(paths::top_of).collect();
+    tops.insert(TRACKING);
+    let links =
+        tops.into_iter().map(|top| place.data_dir.join(top)).filter(|path| path.is_symlink());
+    let told: Vec<String> = links
+        .map(|path| {
+            let target = path.read_link().unwrap_or_default();
+            format!("{} leads to {}", path.display(), target.display())
+        })
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Usage, "a restore would put files in the place of links");
+    Err(told.into_iter().fold(error, Error::detail).in_state("nothing was changed").with_hint(
+        "move what each link leads to into its place, or remove the link, and restore again",
+    ))
 }
 
 fn is_wanted(stored: &str, options: &RestoreOptions) -> bool {
@@ -84,7 +115,8 @@ fn is_wanted(stored: &str, options: &RestoreOptions) -> bool {
     }
 }
 
-/// Brings the files out of the backup, by their stored names, and has the databases checked.
+/// Brings the files out of the backup, by their stored names, and has the databases checked;
+/// returns the files that its manifest does not name.
 fn bring(
     place: &Place,
     entry: &BackupEntry,
@@ -92,21 +124,29 @@ fn bring(
     target: &Path,
     wanted: &dyn Fn(&str) -> bool,
     verification: Verification,
-) -> Result<(), Error> {
-    let mut meter = Meter::new(&place.listener, Phase::Unpack, manifest.total_size_bytes);
-    let found = reading_back::beside(&mut Meter::silent(), |reader| {
+) -> Result<Vec<String>, Error> {
+    let total = manifest.total_size_bytes;
+    let mut meter = Meter::new(&place.listener, Phase::Unpack, total);
+    let mut waiting = Meter::at_end(&place.listener, Phase::Unpack, total);
+    let mut unnamed = Vec::new();
+    let found = reading_back::beside(&mut waiting, |reader| {
         let verified = verification == Verification::Full;
         let unpacking = Unpacking { verified, wanted, reader };
-        match entry.form {
-            Form::Archive => archive::unpack(&entry.path, manifest, target, &unpacking, &mut meter),
-            Form::Directory => unpacking.folder(&entry.path, manifest, target, &mut meter),
-        }
+        unnamed = match entry.form {
+            Form::Archive => {
+                archive::unpack(&entry.path, manifest, target, &unpacking, &mut meter)?
+            }
+            Form::Directory => unpacking.folder(&entry.path, manifest, target, &mut meter)?,
+        };
+        Ok(())
     })?;
-    verify::refuse(&manifest.backup_id, verify::faults(found.faults))
+    verify::refuse(&manifest.backup_id, verify::faults(found.faults)?)?;
+    Ok(unnamed)
 }
 
 /// Moves the files to where they belong in the data directory, with their modes and times.
 fn lay_out(
+    place: &Place,
     manifest: &Manifest,
     unpacked: &Path,
     stage: &Path,
@@ -126,6 +166,11 @@ fn lay_out(
         if let Some(parent) = to.parent() {
             files::create_dir_all(parent)?;
         }
+        if let Some(mode) =
+            mode_of_replaced(place, live).filter(|_| !manifest.files.contains_key(stored))
+        {
+            files::set_mode(&from, mode)?;
+        }
         if let Some(record) = manifest.files.get(stored) {
             if record.modified_ns > 0 {
                 let file = File::options()
@@ -144,6 +189,12 @@ fn lay_out(
         entries.insert(paths::top_of(live).to_owned());
     }
     Ok(entries)
+}
+
+/// The Python tool's backups tell of no modes: what is replaced says who may read it, else its owner alone.
+fn mode_of_replaced(place: &Place, live: &str) -> Option<u32> {
+    let metadata = place.data_dir.join(live).symlink_metadata().ok()?;
+    metadata.is_file().then(|| files::mode_of(&metadata))
 }
 
 /// Marks what is there now and was not when the backup was made.
@@ -172,90 +223,16 @@ fn removals(
         let is_ours = name == crate::sqlite::STATE_DIR
             || name == "backups"
             || entry.path() == place.directory;
-        if is_ours || is_side_file || entries.contains(&name) || !(is_database || everything) {
+        // No backup holds a link, so that one is missing says nothing.
+        let is_link = entry.path().is_symlink();
+        let is_kept = is_ours || is_side_file || is_link || entries.contains(&name);
+        if is_kept || !(is_database || everything) {
             continue;
         }
         files::create_file(&stage.join(swap::REMOVALS).join(&name))?;
         gone.insert(name);
     }
     Ok(gone)
-}
-
-/// Live databases under an exclusive lock, so that nobody writes to what goes.
-struct Held {
-    connections: Vec<Connection>,
-    were_wal: Vec<PathBuf>,
-}
-
-impl Held {
-    fn take(place: &Place, entries: &BTreeSet<String>) -> Result<Self, Error> {
-        let mut held = Self { connections: Vec::new(), were_wal: Vec::new() };
-        match held.take_all(place, entries) {
-            Ok(()) => Ok(held),
-            Err(error) => {
-                held.let_go()?;
-                Err(error.in_state("nothing was changed"))
-            }
-        }
-    }
-
-    fn take_all(&mut self, place: &Place, entries: &BTreeSet<String>) -> Result<(), Error> {
-        let deadline = Instant::now() + place.wait;
-        for entry in entries.iter().filter(|entry| entry.ends_with(paths::DATABASE_ENDING)) {
-            let path = place.data_dir.join(entry);
-            if !path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) {
-                continue;
-            }
-            refuse_users(&path, deadline)?;
-            let connection = Connection::open(&path)
-                .map_err(|error| super::snapshot::refused("open", &path, error))?;
-            match locking::begin(
-                &connection,
-                &path,
-                deadline.saturating_duration_since(Instant::now()),
-            ) {
-                Ok(mode) => {
-                    self.connections.push(connection);
-                    if mode == JournalMode::Wal {
-                        self.were_wal.push(path);
-                    }
-                }
-                // What is damaged is what one restores; nobody can use it anyway.
-                Err(error) if error.kind() == ErrorKind::DamagedDatabase => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the files back as they were: the restore does not take place.
-    fn let_go(self) -> Result<(), Error> {
-        drop(self.connections);
-        let wait = locking::SWITCH_WAIT_MAX;
-        self.were_wal.iter().try_for_each(|path| locking::return_to_wal(path, wait).map(drop))
-    }
-}
-
-/// A program that has the file open would go on with the old one.
-fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
-    loop {
-        let users = holders::of(path);
-        if users.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            let error = Error::new(
-                ErrorKind::Busy,
-                format!("{} is in use and can't be replaced", path.display()),
-            );
-            let error =
-                users.iter().fold(error, |error, user| error.detail(format!("used by {user}")));
-            return Err(error
-                .in_state("nothing was changed")
-                .with_hint("stop the program that uses it, and restore again"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// The name of the tracking database among the entries.

@@ -20,6 +20,7 @@ use super::files;
 use super::options::Meter;
 use super::source::DatabaseSource;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::{hint_for, used_by};
 
 /// Pages between two reports of progress; the read transaction stays open meanwhile.
 const PAGES_PER_STEP: i32 = 4096;
@@ -198,11 +199,14 @@ pub(super) fn refused(what: &str, path: &Path, source: rusqlite::Error) -> Error
         .detail(source.to_string())
         .caused_by(source);
     match kind {
-        ErrorKind::Busy => error
-            .with_hint("stop the program that writes to it, or give it longer with `--wait 5m`"),
+        ErrorKind::Busy => used_by(error, path)
+            .with_hint("stop the program that uses it, or wait longer with `--wait 5m`"),
         ErrorKind::DamagedDatabase => error.with_hint(
             "restore the file from a backup with `agentos-migrate restore`, or set it aside",
         ),
-        _ => error,
+        _ => match hint_for(kind) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        },
     }
 }

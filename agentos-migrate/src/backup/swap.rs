@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{files, paths};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::STATE_DIR;
+use crate::sqlite::{STATE_DIR, journal_modes};
 
 const JOURNAL: &str = "restore.json";
 /// Where the new tree is built.
@@ -136,6 +136,9 @@ fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     }
     files::sync_dir(data_dir)?;
     files::sync_dir(&old)?;
+    let is_new =
+        |name: &String| journal.entries.contains(&format!("{name}{}", paths::DATABASE_ENDING));
+    journal_modes::forget(data_dir, is_new)?;
     files::remove_file_if_there(&state.join(JOURNAL))?;
     files::sync_dir(&state)?;
     files::remove_tree(&new)

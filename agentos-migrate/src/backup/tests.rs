@@ -19,6 +19,9 @@ fn fill(data_dir: &Path, value: &str) {
             "CREATE TABLE IF NOT EXISTS t(a); DELETE FROM t; INSERT INTO t VALUES ('{value}')"
         );
         connection.execute_batch(&sql).expect("fills");
+        if name == "chat" {
+            connection.execute_batch("PRAGMA journal_mode = WAL").expect("switches");
+        }
     }
     std::fs::create_dir_all(data_dir.join("blobs/a")).expect("creates");
     std::fs::write(data_dir.join("blobs/a/one.blob"), value).expect("writes");
@@ -39,6 +42,11 @@ fn value(data_dir: &Path) -> String {
     found.dedup();
     assert_eq!(found.len(), 1, "a mixture: {found:?}");
     found.remove(0)
+}
+
+/// Whether the file that was in WAL mode is so again.
+fn is_wal(data_dir: &Path) -> bool {
+    crate::sqlite::vfs::is_wal(&data_dir.join("chat.db")).expect("reads")
 }
 
 fn options(compression: Compression) -> BackupOptions {
@@ -94,7 +102,8 @@ fn a_full_or_failing_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_ne
         for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
             fill(directory.path(), "new");
             let (outcome, _) = under(fault, restore);
-            manager.recover_locked().expect("recovers");
+            manager.recover_alone().expect("recovers");
+            assert!(is_wal(directory.path()), "operation {at}");
             let found = value(directory.path());
             assert!(
                 found == "old" || outcome.is_err() && found == "new",
@@ -114,7 +123,8 @@ fn a_process_killed_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
     for at in 1.. {
         fill(directory.path(), "new");
         let died = child("restore", directory.path(), &id, at);
-        manager.recover_locked().expect("recovers");
+        manager.recover_alone().expect("recovers");
+        assert!(is_wal(directory.path()), "operation {at}");
         match value(directory.path()).as_str() {
             "old" => old += 1,
             _ => new += 1,
@@ -222,7 +232,7 @@ fn a_full_or_failing_disk_at_any_operation_of_a_removal_leaves_whole_backups_onl
     };
     fill_up();
     let (removed, count) = under(Fault::None, || manager.cleanup_old_backups(1, 0));
-    assert_eq!(removed.expect("removes").len(), 1);
+    assert_eq!(removed.expect("removes").removed.len(), 1);
     for at in 1..=count {
         for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
             let newest = fill_up();
@@ -242,6 +252,21 @@ fn a_full_or_failing_disk_at_any_operation_of_a_removal_leaves_whole_backups_onl
             assert_eq!(manager.list_backups().expect("lists").len(), 1);
         }
     }
+}
+
+#[test]
+fn a_backup_that_somebody_else_removes_meanwhile_does_not_stop_the_others_from_going() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fill(directory.path(), "one");
+    let manager = BackupManager::new(directory.path());
+    let ids: Vec<String> = (0..3)
+        .map(|_| manager.create_backup(&BackupOptions::default()).expect("makes").backup_id)
+        .collect();
+    manager.delete_backup(&ids[0]).expect("somebody else");
+    super::retention::delete_all(&manager.place, &ids[..2]).expect("removes the other");
+    let left: Vec<String> =
+        manager.list_backups().expect("lists").into_iter().map(|entry| entry.id).collect();
+    assert_eq!(left, ids[2..]);
 }
 
 /// Runs this test program again as a child that dies at an operation; returns whether it did.

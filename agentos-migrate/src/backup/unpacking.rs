@@ -22,26 +22,34 @@ pub(super) struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
-    /// Copies the wanted files of a folder.
+    /// Copies the wanted files of a folder; returns the files that the manifest does not name.
     pub(super) fn folder(
         &self,
         root: &Path,
         manifest: &Manifest,
         target: &Path,
         meter: &mut Meter<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<String>, Error> {
         let mut wrong = Vec::new();
+        if self.verified {
+            wrong.extend(verify::fault_of_manifest(root, manifest)?);
+        }
         for (stored, expected) in manifest.checksums.iter().filter(|(path, _)| (self.wanted)(path))
         {
-            match files::open_plain(&root.join(stored)) {
-                Err(error) => wrong.push(format!("{stored}: {error}")),
+            let path = root.join(stored);
+            match files::open_plain(&path) {
+                Err(error) if files::is_no_plain_file(&error) => {
+                    wrong.push(format!("{stored}: {error}"));
+                }
+                Err(error) => return Err(files::failed("read", &path, error)),
                 Ok(mut file) => {
                     let found = self.bring(stored, &mut file, &target.join(stored), meter)?;
                     wrong.extend(found.and_then(|f| verify::difference(stored, expected, &f)));
                 }
             }
         }
-        verify::refuse(&manifest.backup_id, wrong)
+        verify::refuse(&manifest.backup_id, wrong)?;
+        verify::unnamed(root, manifest)
     }
 
     /// Copies one file and lets it be checked if it is a database; returns its hash if that is to be compared.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -14,7 +16,8 @@ use super::unpacking::Unpacking;
 use super::{archive, files, paths, reading_back};
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::schema_version;
+use crate::sqlite::guard::Outcome;
+use crate::sqlite::{schema_version, scratch};
 
 /// Checks a backup in place, or an archive by unpacking it into a temporary folder.
 pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
@@ -24,21 +27,61 @@ pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
         check_folder(place, &entry.path, &manifest, &mut meter)?;
         return Ok(manifest);
     }
-    let scratch = tempfile::tempdir()
-        .map_err(|error| files::failed("create", &std::env::temp_dir(), error))?;
-    place.check_space(scratch.path(), manifest.total_size_bytes)?;
-    // What is checked only waits for the last file: the unpacking has counted the bytes.
-    let mut silent = Meter::silent();
-    let found = reading_back::beside(&mut silent, |reader| {
+    let scratch = scratch::directory()?;
+    place.check_space(scratch.path(), manifest.total_size_bytes).map_err(scratch::point_out)?;
+    let mut unnamed = Vec::new();
+    let mut waiting = Meter::at_end(&place.listener, Phase::Verify, manifest.total_size_bytes);
+    let found = reading_back::beside(&mut waiting, |reader| {
         let unpacking = Unpacking { verified: true, wanted: &|_| true, reader };
-        archive::unpack(&entry.path, &manifest, scratch.path(), &unpacking, &mut meter)
-    })?;
-    let mut wrong = faults(found.faults);
+        unnamed = archive::unpack(&entry.path, &manifest, scratch.path(), &unpacking, &mut meter)?;
+        Ok(())
+    });
+    let found = found.map_err(|error| of_copies(error, scratch.path()))?;
+    let mut wrong = faults(found.faults)?;
+    wrong.extend(not_named(unnamed));
     if wrong.is_empty() {
         wrong = other_versions(place, scratch.path(), &manifest)?;
     }
     refuse(&manifest.backup_id, wrong)?;
     Ok(manifest)
+}
+
+/// Tells trouble with the copies from trouble with the backup.
+fn of_copies(error: Error, copies: &Path) -> Error {
+    let is_of_copies = error.to_string().contains(&*copies.to_string_lossy());
+    if is_of_copies { scratch::point_out(error) } else { error }
+}
+
+fn not_named(unnamed: Vec<String>) -> impl Iterator<Item = String> {
+    unnamed.into_iter().map(|stored| format!("{stored}: the manifest does not name it"))
+}
+
+/// Returns the files of a folder that its manifest does not name.
+pub(super) fn unnamed(root: &Path, manifest: &Manifest) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(|error| files::failed("read", root, error.into()))?;
+        let Ok(inner) = entry.path().strip_prefix(root) else { continue };
+        let stored = inner.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        let size = entry.metadata().map_or(0, |metadata| metadata.len());
+        if !entry.file_type().is_dir() && manifest.leaves_out(&stored, size) {
+            found.push(stored);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns what is wrong with the manifest of a folder, by the sum that stands beside it.
+pub(super) fn fault_of_manifest(root: &Path, manifest: &Manifest) -> Result<Option<String>, Error> {
+    let path = root.join(paths::SUMS);
+    match files::open_plain(&path) {
+        Ok(mut sums) => {
+            let fault = manifest.fault_in_sums(&mut sums);
+            fault.map_err(|error| files::failed("read", &path, error))
+        }
+        Err(error) if files::is_no_plain_file(&error) => Ok(manifest.fault_without_sums()),
+        Err(error) => Err(files::failed("read", &path, error)),
+    }
 }
 
 /// Compares every file of a folder with the manifest, and asks SQLite about every database.
@@ -58,15 +101,19 @@ fn check_folder(
         }
         Ok(())
     })?;
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<String> = fault_of_manifest(root, manifest)?.into_iter().collect();
     for (stored, hash) in found.hashes {
         let expected = manifest.checksums.get(&stored).map(String::as_str).unwrap_or_default();
         match hash {
             Ok((found, _)) => wrong.extend(difference(&stored, expected, &found)),
-            Err(error) => wrong.push(format!("{stored}: {}", reason_of(&error))),
+            Err(error) if files::is_of_the_backup(&error) => {
+                wrong.push(format!("{stored}: {}", reason_of(&error)));
+            }
+            Err(error) => return Err(error),
         }
     }
-    wrong.extend(faults(found.faults));
+    wrong.extend(faults(found.faults)?);
+    wrong.extend(not_named(unnamed(root, manifest)?));
     // Only sound files are asked further.
     if wrong.is_empty() {
         wrong = other_versions(place, root, manifest)?;
@@ -99,8 +146,21 @@ pub(super) fn difference(stored: &str, expected: &str, found: &Checksum) -> Opti
 }
 
 /// Returns what SQLite says against databases, as texts.
-pub(super) fn faults(found: BTreeMap<String, Error>) -> Vec<String> {
-    found.into_iter().map(|(stored, error)| format!("{stored}: {}", reason_of(&error))).collect()
+///
+/// # Errors
+///
+/// What kept it from saying anything: a file that can't be read is not a damaged one.
+pub(super) fn faults(found: BTreeMap<String, Error>) -> Result<Vec<String>, Error> {
+    let says_damaged =
+        |error: &Error| matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite);
+    let text = |(stored, error): (String, Error)| {
+        if says_damaged(&error) {
+            Ok(format!("{stored}: {}", reason_of(&error)))
+        } else {
+            Err(error)
+        }
+    };
+    found.into_iter().map(text).collect()
 }
 
 fn reason_of(error: &Error) -> String {
@@ -122,12 +182,20 @@ pub(super) fn refuse(id: &str, wrong: Vec<String>) -> Result<(), Error> {
         .with_hint("take another backup: `list-backups` shows those that are good"))
 }
 
-/// Runs `PRAGMA quick_check` on a copy.
-pub(super) fn check_database(path: &Path) -> Result<(), Error> {
+/// SQLite asks whether to stop every so many of its virtual machine's steps.
+const STEPS_BETWEEN_QUESTIONS: i32 = 10_000;
+
+/// Runs `PRAGMA quick_check` on a copy; it ends soon after `stop` is set.
+pub(super) fn check_database(path: &Path, stop: &Arc<AtomicBool>) -> Result<(), Error> {
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
         return Ok(());
     }
-    let connection = open_copy(path)?;
+    let mut connection = open_copy(path)?;
+    let stop = Arc::clone(stop);
+    connection
+        .progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.load(Ordering::Relaxed)))
+        .outcome()
+        .map_err(|error| refused("check", path, error))?;
     let ask = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     let answer = connection
         .query_row("PRAGMA quick_check(1)", [], ask)

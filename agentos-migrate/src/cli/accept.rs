@@ -11,11 +11,15 @@ use crate::error::Error;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Accept) -> Result<Exit, Error> {
     if arguments.drift {
-        return drift(settings, ui);
+        return drift(settings, ui, arguments);
     }
-    let missing = || usage("accept what? Give the modified VERSION, or `--drift`");
+    let missing = || {
+        usage("accept what? Give the VERSION of a modified migration, or `--drift`")
+            .in_state("nothing was changed")
+            .with_hint(format!("`{} verify` names what is modified, and what drifted", ui.name))
+    };
     let wanted = arguments.version.as_deref().ok_or_else(missing)?;
-    let accepted = settings.migrator().accept(&version(wanted)?)?;
+    let accepted = settings.patient_migrator(&arguments.waiting).accept(&version(wanted)?)?;
     let text = format!(
         "accepted  {}  {}\n          {}\n",
         accepted.version, accepted.name, accepted.checksum
@@ -24,9 +28,14 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Accept) -> Res
     Ok(Exit::Done)
 }
 
-fn drift(settings: &Settings, ui: &Ui) -> Result<Exit, Error> {
-    let accepted = settings.migrator().accept_drift()?;
+fn drift(settings: &Settings, ui: &Ui, arguments: &args::Accept) -> Result<Exit, Error> {
+    let accepted = settings.patient_migrator(&arguments.waiting).accept_drift()?;
     let lines = accepted.iter().map(|one| format!("accepted  {}\n", one.message));
-    ui.answer(&lines.collect::<String>(), &json!({ "accepted": accepted }));
+    let text = if accepted.is_empty() {
+        "nothing to accept: `verify` finds no difference\n".to_owned()
+    } else {
+        lines.collect()
+    };
+    ui.answer(&text, &json!({ "accepted": accepted }));
     Ok(Exit::Done)
 }

@@ -70,7 +70,7 @@ pub(super) enum Command {
     /// Record that a modified migration, or a schema that drifted, is meant; runs nothing
     Accept(Accept),
     /// Finish what an interrupted run left, and mend the history
-    Recover,
+    Recover(Recover),
     /// Compare history, checksums and schema with this program, and check every file
     Verify(Verify),
     /// Make a backup of one moment across all databases
@@ -130,9 +130,16 @@ pub(super) struct Running {
     /// Go on if the backup fails, and run modified migrations again
     #[arg(long)]
     pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+/// How patient a command is that writes; a question gives up soon by itself.
+#[derive(Debug, Args)]
+pub(super) struct Waiting {
     /// How long to wait for other runs and for programs that use the files
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(super) wait: Duration,
+    #[arg(long = "wait", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(super) time: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -159,11 +166,19 @@ pub(super) struct Downgrade {
 #[derive(Debug, Args)]
 pub(super) struct Accept {
     /// The modified migration
-    #[arg(value_name = "VERSION", required_unless_present = "drift")]
+    #[arg(value_name = "VERSION")]
     pub(super) version: Option<String>,
     /// What `verify` calls drift now, in all databases; a later change of it is drift again
     #[arg(long, conflicts_with = "version")]
     pub(super) drift: bool,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Recover {
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +212,8 @@ pub(super) struct Backup {
     /// Something for the manifest; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) metadata: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
     /// Where the backups are [default: `backups` in the data directory]
     #[arg(long = "backup-dir", value_name = "PATH")]
     pub(super) directory: Option<PathBuf>,
@@ -219,9 +236,8 @@ pub(super) struct Restore {
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// How long to wait for programs that use the files
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(super) wait: Duration,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
     /// Where the backups are [default: `backups` in the data directory]
     #[arg(long = "backup-dir", value_name = "PATH")]
     pub(super) directory: Option<PathBuf>,
@@ -238,22 +254,28 @@ pub(super) struct Prune {
     /// Only show what would be removed
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
     /// Where the backups are [default: `backups` in the data directory]
     #[arg(long = "backup-dir", value_name = "PATH")]
     pub(super) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::option_option,
+    reason = "clap's form of an option with a value that may be left out"
+)]
 pub(super) struct Schema {
     /// What this program's migrations make up to this version, instead of what is there
     #[arg(long, value_name = "VERSION")]
     pub(super) at: Option<String>,
-    /// Write what this program's migrations make, a file per database, into this folder [default: schema]
-    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema")]
-    pub(super) write: Option<PathBuf>,
-    /// Exit with 2 unless the files in this folder [default: schema] are what this program's migrations make
-    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "schema", conflicts_with = "write")]
-    pub(super) check: Option<PathBuf>,
+    /// Write what this program's migrations make, a file per database, into this folder [default: `schema` of their crate]
+    #[arg(long, value_name = "PATH", num_args = 0..=1)]
+    pub(super) write: Option<Option<PathBuf>>,
+    /// Exit with 2 unless the files in this folder [default: `schema` of their crate] are what this program's migrations make
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with = "write")]
+    pub(super) check: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +312,23 @@ pub(super) enum LintFormat {
 }
 
 impl Command {
+    /// Returns whether the command only asks.
+    pub(super) fn only_asks(&self) -> bool {
+        match self {
+            Self::Status(_)
+            | Self::Plan(_)
+            | Self::Graph(_)
+            | Self::History
+            | Self::Verify(_)
+            | Self::ListBackups(_)
+            | Self::Lint(_)
+            | Self::Completions(_) => true,
+            Self::Schema(schema) => schema.write.is_none(),
+            Self::Lock(lock) => lock.check,
+            _ => false,
+        }
+    }
+
     /// Returns whether the command itself asks for what `--json` asks for.
     pub(super) fn asks_for_json(&self) -> bool {
         matches!(self, Self::Lint(lint) if lint.format == LintFormat::Json)

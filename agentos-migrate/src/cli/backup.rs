@@ -14,7 +14,8 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Backup) -> Res
         databases: arguments.database.clone(),
         metadata: arguments.metadata.iter().cloned().collect(),
     };
-    let manager = ui.follow(settings.backups(arguments.directory.as_deref()));
+    let manager = settings.backups(arguments.directory.as_deref());
+    let manager = ui.follow(manager.with_wait(arguments.waiting.time))?;
     let manifest = manager.create_backup(&options)?;
     let size = indicatif::HumanBytes(manifest.total_size_bytes);
     let text = format!(

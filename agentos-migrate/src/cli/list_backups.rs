@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::settings::Settings;
 use super::ui::{Ui, columns, short_time};
 use crate::backup::BackupEntry;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 pub(super) fn run(
     settings: &Settings,
@@ -46,12 +46,10 @@ fn row(entry: &BackupEntry) -> Vec<String> {
         ]
     } else {
         let problem = entry.problem.clone().unwrap_or_default();
-        vec![
-            entry.id.clone(),
-            String::new(),
-            String::new(),
-            String::new(),
-            format!("damaged: {problem}"),
-        ]
+        let problem = match entry.kind {
+            Some(ErrorKind::DamagedBackup) => format!("damaged: {problem}"),
+            _ => problem,
+        };
+        vec![entry.id.clone(), String::new(), String::new(), String::new(), problem]
     }
 }

@@ -23,6 +23,7 @@ mod restore;
 mod run;
 mod schema;
 mod settings;
+mod signals;
 mod status;
 mod ui;
 mod upgrade;
@@ -128,6 +129,7 @@ impl App {
     fn dispatch(&self, mut arguments: Arguments) -> ExitCode {
         arguments.global.json |= arguments.command.asks_for_json();
         let ui = Ui::new(&arguments.global, self.name);
+        let only_asks = arguments.command.only_asks();
         let outcome =
             Settings::resolve(self, &arguments.global).and_then(|settings| {
                 match arguments.command {
@@ -138,7 +140,7 @@ impl App {
                     Command::Graph(arguments) => graph::run(&settings, &ui, &arguments),
                     Command::History => history::run(&settings, &ui),
                     Command::Accept(arguments) => accept::run(&settings, &ui, &arguments),
-                    Command::Recover => recover::run(&settings, &ui),
+                    Command::Recover(arguments) => recover::run(&settings, &ui, &arguments),
                     Command::Verify(arguments) => verify::run(&settings, &ui, &arguments),
                     Command::Backup(arguments) => backup::run(&settings, &ui, &arguments),
                     Command::ListBackups(arguments) => {
@@ -156,6 +158,7 @@ impl App {
                 }
             });
         let code = outcome.unwrap_or_else(|error| {
+            let error = if only_asks { error.or_unchanged() } else { error };
             ui.error(&error, None);
             exit::code_of(error.kind())
         });

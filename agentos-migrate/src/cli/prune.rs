@@ -12,18 +12,24 @@ use crate::error::Error;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Prune) -> Result<Exit, Error> {
     let manager = settings.backups(arguments.directory.as_deref());
+    let manager = ui.follow(manager.with_wait(arguments.waiting.time))?;
     let (keep, days) = (arguments.keep, arguments.keep_days);
-    let ids = if arguments.dry_run {
+    let cleanup = if arguments.dry_run {
         manager.preview_cleanup(keep, days)?
     } else {
         manager.cleanup_old_backups(keep, days)?
     };
     let verb = if arguments.dry_run { "would remove" } else { "removed" };
     let mut text = String::new();
-    for id in &ids {
+    for id in &cleanup.removed {
         let _ = writeln!(text, "{verb}  {id}");
     }
-    let _ = writeln!(text, "{verb} {} backup(s)", ids.len());
-    ui.answer(&text, &json!({ "removed": ids, "dry_run": arguments.dry_run }));
+    for id in &cleanup.kept_damaged {
+        let _ = writeln!(text, "kept  {id}, which is no good one: `verify --backup {id}` says why");
+    }
+    let _ = writeln!(text, "{verb} {} backup(s)", cleanup.removed.len());
+    let mut document = json!(cleanup);
+    document["dry_run"] = arguments.dry_run.into();
+    ui.answer(&text, &document);
     Ok(Exit::Done)
 }

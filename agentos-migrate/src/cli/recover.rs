@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use super::args;
 use super::exit::Exit;
 use super::settings::Settings;
 use super::ui::Ui;
 use crate::error::Error;
 
-pub(super) fn run(settings: &Settings, ui: &Ui) -> Result<Exit, Error> {
-    let recovery = settings.migrator().recover()?;
+pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Recover) -> Result<Exit, Error> {
+    let recovery = settings.patient_migrator(&arguments.waiting).recover()?;
     let mut text = String::new();
     if let Some(id) = &recovery.restored {
         let _ = writeln!(text, "finished the restore of {id}");

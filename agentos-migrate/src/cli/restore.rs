@@ -17,8 +17,9 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Re
     let Some(id) = &arguments.id else {
         return list_backups::show(settings, ui, directory);
     };
-    let manager = ui.follow(settings.backups(directory).with_wait(arguments.wait));
     confirm(settings, ui, id, arguments.yes)?;
+    let manager = settings.backups(directory).with_wait(arguments.waiting.time);
+    let manager = ui.follow(manager)?;
     let options = RestoreOptions {
         verify: if arguments.skip_verify { Verification::Skip } else { Verification::Full },
         databases: arguments.database.clone(),
@@ -35,6 +36,9 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Re
         "          what was replaced is in {} until the next restore",
         report.replaced.display()
     );
+    for stored in &report.not_used {
+        let _ = writeln!(text, "          not used: {stored}, as the manifest does not name it");
+    }
     for version in &report.to_run_again {
         let _ = writeln!(
             text,

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::exit::{Exit, code_of};
 use super::settings::Settings;
+use super::signals;
 use super::ui::{BAD, DIM, GOOD, Ui, diff_text};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::Progress;
 use crate::migrator::{Migrator, Options, RunFailure};
 use crate::plan::Direction;
@@ -36,29 +37,9 @@ pub(super) fn migrator(settings: &Settings, ui: &Ui, options: Options) -> Result
         }
     });
     let migrator = settings.migrator().with_options(options);
-    stop_at_signal(&migrator)?;
-    Ok(migrator)
-}
-
-/// The first Ctrl-C rolls back; the second ends the program where it stands, which loses nothing either.
-fn stop_at_signal(migrator: &Migrator) -> Result<(), Error> {
     let canceller = migrator.canceller();
-    let asked = AtomicBool::new(false);
-    let handler = move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            #[expect(
-                clippy::exit,
-                reason = "the user insists; a crash is what the engine is made for"
-            )]
-            std::process::exit(130);
-        }
-        canceller.cancel();
-    };
-    match ctrlc::set_handler(handler) {
-        // Another part of this process has its own handler.
-        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(()),
-        Err(error) => Err(Error::new(ErrorKind::Io, "cannot watch for Ctrl-C").caused_by(error)),
-    }
+    signals::watch(move || canceller.cancel())?;
+    Ok(migrator)
 }
 
 fn tell(event: &Progress<'_>, verbose: u8, bar: &indicatif::ProgressBar) {
@@ -83,11 +64,16 @@ fn tell(event: &Progress<'_>, verbose: u8, bar: &indicatif::ProgressBar) {
 }
 
 fn result_line(result: &MigrationResult) -> String {
-    let (style, word) = match (result.success, result.direction) {
+    line_of(result, None)
+}
+
+fn line_of(result: &MigrationResult, word: Option<&str>) -> String {
+    let (style, done) = match (result.success, result.direction) {
         (false, _) => (BAD, "failed"),
         (true, Direction::Upgrade) => (GOOD, "applied"),
         (true, Direction::Downgrade) => (GOOD, "reverted"),
     };
+    let word = word.unwrap_or(done);
     format!(
         "{style}{word:9}{style:#} {}  {}  ({:.1} ms)",
         result.version, result.name, result.execution_time_ms
@@ -103,7 +89,7 @@ pub(super) fn finish(settings: &Settings, ui: &Ui, outcome: Result<Report, RunFa
         }
         Err(RunFailure { error, report }) => {
             let document = serde_json::to_value(&report).unwrap_or(Value::Null);
-            ui.answer_text(&rehearsals(settings, &report.results));
+            ui.answer_text(&rehearsals(settings, &report.results, None));
             ui.error(&error, Some(document));
             code_of(error.kind())
         }
@@ -114,9 +100,9 @@ fn text(settings: &Settings, report: &Report) -> String {
     let count =
         |direction| report.results.iter().filter(|result| result.direction == direction).count();
     let (applied, reverted) = (count(Direction::Upgrade), count(Direction::Downgrade));
-    let mut text = rehearsals(settings, &report.results);
+    let mut text = rehearsals(settings, &report.results, None);
     if settings.verbose > 0 {
-        text.push_str(&rehearsals(settings, &report.rehearsed));
+        text.push_str(&rehearsals(settings, &report.rehearsed, Some("rehearsed")));
     }
     let done = match (applied, reverted) {
         (0, 0) => "nothing to do".to_owned(),
@@ -137,12 +123,12 @@ fn text(settings: &Settings, report: &Report) -> String {
     text
 }
 
-/// Tells what a rehearsal saw of each migration.
-fn rehearsals(settings: &Settings, results: &[MigrationResult]) -> String {
+/// Tells what a rehearsal saw of each migration; `word` is said instead of what it did on the copies.
+fn rehearsals(settings: &Settings, results: &[MigrationResult], word: Option<&str>) -> String {
     let mut text = String::new();
     for result in results {
         if let Some(rehearsal) = &result.rehearsal {
-            let _ = writeln!(text, "{}", result_line(result));
+            let _ = writeln!(text, "{}", line_of(result, word));
             rehearsed(&mut text, rehearsal, settings.verbose);
         }
     }

@@ -1,7 +1,7 @@
 //! `schema`: prints the databases' schemas as normalised SQL, and keeps the schema files.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -18,11 +18,21 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Schema) -> Res
     let migrator = settings.migrator();
     let compiled = || migrator.compiled_schema(&target(arguments.at.as_deref())?);
     match (&arguments.check, &arguments.write, &arguments.at) {
-        (Some(folder), ..) => check(ui, folder, &compiled()?),
-        (None, Some(folder), _) => write(ui, folder, &compiled()?),
+        (Some(named), ..) => check(ui, &folder(settings, named.as_ref()), &compiled()?),
+        (None, Some(named), _) => write(ui, &folder(settings, named.as_ref()), &compiled()?),
         (None, None, Some(_)) => Ok(print(ui, compiled()?)),
         (None, None, None) => Ok(print(ui, migrator.schema()?)),
     }
+}
+
+/// Returns the folder of the schema files: the one that is named, else that of the crate with
+/// the migrations, which is where its tests look, wherever the command is started.
+fn folder(settings: &Settings, named: Option<&PathBuf>) -> PathBuf {
+    let declared = settings.app.registry().declaration();
+    let root = declared.map(|declared| Path::new(declared.manifest_dir));
+    // The sources may be elsewhere than where the program was built.
+    let root = root.filter(|root| root.is_dir()).unwrap_or(Path::new(""));
+    named.cloned().unwrap_or_else(|| root.join("schema"))
 }
 
 fn print(ui: &Ui, schemas: Schemas) -> Exit {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Global, Running};
+use super::args::{Global, Running, Waiting};
 use super::{App, usage};
 use crate::backup::BackupManager;
 use crate::error::Error;
@@ -55,6 +55,11 @@ impl Settings {
         Migrator::new(self.app.registry().clone(), &self.data_dir).with_options(self.options())
     }
 
+    /// Returns a migrator that waits for others as long as it is told.
+    pub(super) fn patient_migrator(&self, waiting: &Waiting) -> Migrator {
+        self.migrator().with_options(self.options().wait(waiting.time))
+    }
+
     pub(super) fn options(&self) -> Options {
         let program = format!("{} {}", self.app.name, env!("CARGO_PKG_VERSION"));
         Options::default().verbose(self.verbose > 0).program(program)
@@ -79,7 +84,7 @@ impl Settings {
         let force = if running.force { Force::Yes } else { Force::No };
         let rehearsal =
             if running.rehearse { RehearsalPolicy::Required } else { RehearsalPolicy::Skip };
-        self.options().wait(running.wait).backup(backup).force(force).rehearsal(rehearsal)
+        self.options().wait(running.waiting.time).backup(backup).force(force).rehearsal(rehearsal)
     }
 }
 

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::args::{Color, Global};
 use super::exit::Exit;
+use super::signals;
 use crate::backup::{BackupManager, Phase};
 use crate::error::{Error, ErrorKind};
 use crate::status::State;
@@ -86,20 +89,26 @@ impl Ui {
         }
     }
 
-    /// Shows a bar while a backup is made or restored.
-    pub(super) fn follow(&self, manager: BackupManager) -> BackupManager {
-        if !self.shows_progress() {
-            return manager;
+    /// Shows a bar while a backup is made, checked or restored, and stops it at Ctrl-C.
+    pub(super) fn follow(&self, manager: BackupManager) -> Result<BackupManager, Error> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&asked);
+        signals::watch(move || flag.store(true, Ordering::Relaxed))?;
+        let bar = indicatif::ProgressBar::hidden();
+        if self.shows_progress() {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
         }
-        let bar =
-            indicatif::ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::stderr());
         let style = indicatif::ProgressStyle::with_template(
             "{msg:9} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
         );
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        manager.with_listener(move |progress| {
+        Ok(manager.with_listener(move |progress| {
+            if asked.load(Ordering::Relaxed) {
+                bar.finish_and_clear();
+                return ControlFlow::Break(());
+            }
             bar.set_message(match progress.phase {
                 Phase::Copy => "copying",
                 Phase::Verify => "checking",
@@ -109,7 +118,7 @@ impl Ui {
             bar.set_length(progress.total_bytes);
             bar.set_position(progress.done_bytes);
             ControlFlow::Continue(())
-        })
+        }))
     }
 
     /// Tells an error; `document` is what the answer would have been.

@@ -11,7 +11,8 @@ use crate::migrator::Inspection;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Verify) -> Result<Exit, Error> {
     if let Some(id) = &arguments.backup {
-        let manifest = settings.backups(arguments.directory.as_deref()).verify_backup(id)?;
+        let manager = ui.follow(settings.backups(arguments.directory.as_deref()))?;
+        let manifest = manager.verify_backup(id)?;
         ui.answer(
             &format!("{GOOD}good{GOOD:#}      {id}, {} files\n", manifest.checksums.len()),
             &manifest,

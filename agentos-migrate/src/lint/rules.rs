@@ -75,7 +75,7 @@ rules! {
     FAILS_ON_ROWS = "AM210", Error, "fails on tables that hold rows",
         "run it with the rows shown: `testing::Harness::at` stands at the version before";
     FAILS_ON_EMPTY = "AM211", Error, "fails on empty databases",
-        "a new installation runs it on tables without rows; `query_row` needs one, `query_map` does not";
+        "a new installation runs it on tables without rows: read with `query_map` or an aggregate where `query_row` finds none, and write a parent before the children that it needs";
     SCHEMA_NOT_RESTORED = "AM301", Error, "downgrade that does not restore the schema",
         "undo every change in the reverse order, or say why not: `irreversible = \"why\"`";
     DATA_NOT_RESTORED = "AM302", Error, "downgrade that loses data and does not say so",

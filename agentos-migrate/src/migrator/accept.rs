@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
 use crate::plan::known;
+use crate::sqlite::directory::refuse_unusable;
 use crate::sqlite::failure::on_file;
 use crate::sqlite::history_table;
 use crate::sqlite::session::{Opening, Session};
@@ -23,8 +24,12 @@ impl Migrator {
     ///
     /// `UnknownVersion`, and `Usage` if the migration is not modified.
     pub fn accept(&self, version: &Version) -> Result<AppliedMigration, Error> {
+        self.record_checksum(version).map_err(Error::or_unchanged)
+    }
+
+    fn record_checksum(&self, version: &Version) -> Result<AppliedMigration, Error> {
         self.registry.check()?;
-        questions::refuse_unusable(&self.data_dir)?;
+        refuse_unusable(&self.data_dir)?;
         let _lock = self.lock()?;
         self.recover_locked()?;
         let infos = self.infos();

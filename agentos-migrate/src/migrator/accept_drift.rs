@@ -8,6 +8,7 @@ use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::sqlite::accepted_drift::{self, Accepted, RECORD};
+use crate::sqlite::directory::refuse_unusable;
 use crate::sqlite::history_table;
 
 /// One difference that was accepted.
@@ -31,24 +32,27 @@ impl Migrator {
     /// Records in migrations.db that the present differences from the compiled set are meant.
     ///
     /// [`verify`](Self::verify) is silent about them as long as they stay as they are, and names
-    /// an object again when something but a migration changes it. Nothing but migrations.db is written.
+    /// an object again when something but a migration changes it. Nothing but migrations.db is written,
+    /// and nothing at all if nothing differs: then the list is empty.
     ///
     /// # Errors
     ///
-    /// `Usage` if nothing differs; `NeedsOperator` while anything else is wrong, as then it is not
+    /// `NeedsOperator` while anything else is wrong, as then it is not
     /// known what the schema should be; as [`accept`](Self::accept).
     pub fn accept_drift(&self) -> Result<Vec<AcceptedDrift>, Error> {
+        self.record_drift().map_err(Error::or_unchanged)
+    }
+
+    fn record_drift(&self) -> Result<Vec<AcceptedDrift>, Error> {
         self.registry.check()?;
-        questions::refuse_unusable(&self.data_dir)?;
+        refuse_unusable(&self.data_dir)?;
         let _lock = self.lock()?;
         self.recover_locked()?;
         let look = self.look_closely()?;
         refuse_other_findings(&look)?;
         let (rows, accepted) = self.rows_of(&look);
         if rows.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "there is no drift to accept")
-                .in_state("nothing was changed")
-                .with_hint("`verify` shows what differs"));
+            return refuse_unknown(&look).map(|()| accepted);
         }
         let lines: Vec<&str> = accepted.iter().map(|one| one.message.as_str()).collect();
         let event = Event {
@@ -96,6 +100,17 @@ impl Migrator {
             })
             .unzip()
     }
+}
+
+/// No difference is no answer where the schemas could not be compared.
+fn refuse_unknown(look: &CloseLook) -> Result<(), Error> {
+    if look.inspection.schema_compared {
+        return Ok(());
+    }
+    let text = "it is not known what drifted, as the schemas could not be compared";
+    let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
+    let error = look.inspection.notes.iter().fold(error, Error::detail);
+    Err(error.with_hint("mend what stands above, then `verify` again"))
 }
 
 fn refuse_other_findings(look: &CloseLook) -> Result<(), Error> {

@@ -17,8 +17,9 @@ use crate::registry::Registry;
 use crate::schema::compare::{self, Difference};
 use crate::schema::read::Schema;
 use crate::sqlite::accepted_drift::Accepted;
-use crate::sqlite::failure::io_on_file;
-use crate::sqlite::reading;
+use crate::sqlite::directory::refuse_unusable;
+use crate::sqlite::failure::{kind_of, on_file};
+use crate::sqlite::{reading, scratch};
 use crate::status::{State, Status};
 use crate::version::Version;
 
@@ -85,8 +86,11 @@ impl Migrator {
             inspection.schema_compared = false;
             return Ok(Vec::new());
         }
-        let scratch = scratch()?;
+        let scratch = scratch::directory()?;
         if let Err(error) = self.replay(self.applied(history), scratch.path()) {
+            if scratch::is_of_the_system(error.kind()) {
+                return Err(error);
+            }
             inspection.notes.push(format!(
                 "the schema was not compared, as a replay on new databases fails: {error}; \
                  if it needs tables that the application makes, declare them: `baseline` in `migrations!`"
@@ -153,7 +157,7 @@ impl Migrator {
         self.registry.migrations().iter().filter(is_applied).cloned().collect()
     }
 
-    /// Builds a set in another directory, on the declared baseline.
+    /// Builds a set in a folder for temporary files, on the declared baseline.
     fn replay(&self, migrations: Vec<Migration>, directory: &Path) -> Result<(), Error> {
         self.lay_baseline(directory)?;
         if migrations.is_empty() {
@@ -169,11 +173,12 @@ impl Migrator {
         let registry = Registry::new(self.registry.databases(), migrations)
             .with_schema_version_table(self.registry.schema_version_table());
         let options = Options { backup: BackupPolicy::Skip, commit, ..Options::default() };
-        Self::new(registry, directory).with_options(options).upgrade(&Target::Latest)?;
-        Ok(())
+        let replayed =
+            Self::new(registry, directory).with_options(options).upgrade(&Target::Latest);
+        replayed.map(drop).map_err(|failure| scratch::point_out(failure.into()))
     }
 
-    /// Makes what the application itself makes, in a directory without databases.
+    /// Makes what the application itself makes, in a folder for temporary files.
     pub(crate) fn lay_baseline(&self, directory: &Path) -> Result<(), Error> {
         for (database, sql) in self.registry.baseline() {
             let path = directory.join(format!("{database}.db"));
@@ -181,6 +186,9 @@ impl Migrator {
                 connection.execute_batch(&format!("BEGIN; {sql}\n; COMMIT"))
             });
             made.map_err(|error| {
+                if scratch::is_of_the_system(kind_of(&error)) {
+                    return scratch::point_out(on_file(error, "write", &path));
+                }
                 let message = format!("the baseline of {database} can't be made: {error}");
                 Error::new(ErrorKind::InvalidSet, message)
                     .in_state("nothing was changed")
@@ -207,8 +215,9 @@ impl Migrator {
     /// As [`status`](Self::status).
     pub fn schema(&self) -> Result<Vec<(String, String)>, Error> {
         self.registry.check()?;
-        questions::refuse_unusable(&self.data_dir)?;
-        self.schemas_in(&self.data_dir)
+        let schemas =
+            refuse_unusable(&self.data_dir).and_then(|()| self.schemas_in(&self.data_dir));
+        schemas.map_err(questions::asked)
     }
 
     /// Returns the schema that the compiled set makes up to `target`, as normalised SQL by database.
@@ -228,7 +237,7 @@ impl Migrator {
             Target::Version(version) => migration.info().version <= *version,
             Target::Latest => true,
         };
-        let scratch = scratch()?;
+        let scratch = scratch::directory()?;
         let wanted = self.registry.migrations().iter().filter(is_wanted).cloned().collect();
         self.replay(wanted, scratch.path())?;
         self.schemas_in(scratch.path())
@@ -242,8 +251,4 @@ impl Migrator {
         };
         databases.map(schema).collect()
     }
-}
-
-fn scratch() -> Result<tempfile::TempDir, Error> {
-    tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))
 }

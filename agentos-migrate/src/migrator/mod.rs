@@ -14,6 +14,7 @@
 
 mod accept;
 mod accept_drift;
+mod backing_up;
 mod drift;
 mod failure;
 mod follow;
@@ -38,6 +39,8 @@ pub use self::accept_drift::AcceptedDrift;
 pub use self::failure::RunFailure;
 pub use self::options::{BackupPolicy, CommitMode, Options, RehearsalPolicy};
 pub use self::verify::{Finding, Inspection};
+
+use self::questions::asked;
 use crate::context::Settings;
 use crate::error::Error;
 use crate::event::{Event, Progress};
@@ -151,12 +154,11 @@ impl Migrator {
     ///
     /// # Errors
     ///
-    /// `InvalidSet`, `DataDirectory`, `DamagedDatabase`, `NameCollision`, `Io`.
+    /// `InvalidSet`, `DataDirectory`, `DamagedDatabase`, `NameCollision`, `Busy`, `PermissionDenied`, `Io`;
+    /// `NeedsOperator` while a restore is half done, and where migrations.db is lost.
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
-        questions::refuse_half_restored(&self.data_dir)?;
-        let history = questions::history(&self.data_dir, self.patience())?;
-        Ok(Status::of(&self.infos(), &history))
+        self.known_history().map(|history| Status::of(&self.infos(), &history)).map_err(asked)
     }
 
     /// Returns what an upgrade to `target` would do, or every reason why it can't. Never writes.
@@ -181,11 +183,14 @@ impl Migrator {
 
     /// Returns the event log, oldest first. Never writes.
     ///
+    /// It begins with what an older tool applied before there was a log:
+    /// [`Adopted`](crate::EventKind::Adopted), with the times of that tool.
+    ///
     /// # Errors
     ///
     /// As [`status`](Self::status).
     pub fn history(&self) -> Result<Vec<Event>, Error> {
-        questions::events(&self.data_dir, self.patience())
+        self.told_events().map_err(asked)
     }
 
     /// Applies what is pending up to `target`.

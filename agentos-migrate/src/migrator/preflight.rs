@@ -139,6 +139,35 @@ impl Migrator {
             ))
     }
 
+    /// Refuses to answer from nothing: databases that record migrations had a migrations.db.
+    ///
+    /// Looks into every database, but only where that file is missing.
+    pub(super) fn refuse_lost_history(&self) -> Result<(), Error> {
+        if !self.has_lost_history() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for database in self.registry.databases() {
+            let recorded = self.recorded(database)?;
+            if !recorded.is_empty() {
+                let versions: Vec<&str> = recorded.iter().map(Version::as_str).collect();
+                lines.push(format!("{database} records {}", versions.join(", ")));
+            }
+        }
+        // A first run that committed meanwhile wrote the file before it let go of the databases.
+        if lines.is_empty() || !self.has_lost_history() {
+            return Ok(());
+        }
+        let text = format!(
+            "{} is missing or empty, and the databases record migrations as applied",
+            self.data_dir.join(history_table::FILE_NAME).display()
+        );
+        let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
+        Err(lines.into_iter().fold(error, Error::detail).with_hint(
+            "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
+        ))
+    }
+
     /// Whether there is no migrations.db. No tool writes a version row before it has made that file.
     pub(super) fn has_lost_history(&self) -> bool {
         let path = self.data_dir.join(history_table::FILE_NAME);

@@ -5,15 +5,40 @@ use std::time::Duration;
 
 use super::Migrator;
 use crate::error::{Error, ErrorKind};
-use crate::event::Event;
-use crate::history::History;
-use crate::sqlite::failure::{io_on_file, on_file};
+use crate::event::{Event, EventKind};
+use crate::history::{AppliedMigration, History};
+use crate::sqlite::directory::refuse_unusable;
+use crate::sqlite::failure::on_file;
 use crate::sqlite::{accepted_drift, fingerprint, history_table, journal_modes, reading, vfs};
 
 impl Migrator {
     /// Returns how long a question waits for a file: the run's wait, but never long.
     pub(super) fn patience(&self) -> Duration {
         self.options.wait.min(reading::PATIENCE)
+    }
+
+    /// Returns the history of a directory that is whole, as far as that shows.
+    pub(super) fn known_history(&self) -> Result<History, Error> {
+        refuse_half_restored(&self.data_dir)?;
+        let history = history(&self.data_dir, self.patience())?;
+        self.refuse_lost_history()?;
+        Ok(history)
+    }
+
+    /// Returns the event log, and before it what the history has and no event tells of.
+    pub(super) fn told_events(&self) -> Result<Vec<Event>, Error> {
+        let history = self.known_history()?;
+        let logged = events(&self.data_dir, self.patience())?;
+        let is_told = |version: &str| {
+            let of_it =
+                |event: &&Event| event.version.as_deref().map(digits) == Some(digits(version));
+            logged.iter().any(|event| of_it(&event))
+        };
+        let rows = history.rows().map(|(_, row)| row).chain(history.unreadable());
+        let mut told: Vec<Event> = rows.filter(|row| !is_told(&row.version)).map(adopted).collect();
+        told.sort_by(|a, b| a.at.cmp(&b.at));
+        told.extend(logged);
+        Ok(told)
     }
 
     /// Returns whether the whole compiled set is applied, by one look into migrations.db.
@@ -45,6 +70,17 @@ impl Migrator {
     }
 }
 
+/// Says of a question that failed that nothing was changed. It gives up soon by itself, so what
+/// a run may be told, to wait longer, is no way out.
+pub(super) fn asked(error: Error) -> Error {
+    let error = error.or_unchanged();
+    if error.kind() == ErrorKind::Busy {
+        error.with_hint("stop the program that uses the file, or ask again when it is done")
+    } else {
+        error
+    }
+}
+
 /// Returns the history, from a data directory that exists.
 pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error> {
     refuse_unusable(data_dir)?;
@@ -66,6 +102,25 @@ pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error>
             "the file belongs to another program: move it away, or point `--data-dir` elsewhere",
         )
     })
+}
+
+/// As versions: `0003` and `00003` are one.
+fn digits(version: &str) -> &str {
+    version.trim_start_matches('0')
+}
+
+/// Tells of a row that an older tool wrote, which had no log.
+fn adopted(row: &AppliedMigration) -> Event {
+    Event {
+        at: row.applied_at.clone(),
+        kind: if row.success { EventKind::Adopted } else { EventKind::Failed },
+        version: Some(row.version.clone()),
+        name: Some(row.name.clone()),
+        checksum: Some(row.checksum.clone()),
+        program: "an older tool".to_owned(),
+        backup_id: None,
+        note: row.error_message.clone(),
+    }
 }
 
 /// Returns the event log.
@@ -91,31 +146,6 @@ pub(super) fn accepted(
             accepted_drift::read(&connection).map_err(|error| on_file(error, "read", &path))
         }
         None => Ok(Vec::new()),
-    }
-}
-
-/// Refuses what is not a directory that can be read.
-pub(super) fn refuse_unusable(data_dir: &Path) -> Result<(), Error> {
-    let unusable = |message: String| {
-        Error::new(ErrorKind::DataDirectory, message).in_state("nothing was changed")
-    };
-    match std::fs::read_dir(data_dir) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(unusable(format!("the data directory {} does not exist", data_dir.display()))
-                .with_hint(format!(
-                    "check the path, or create it with `mkdir -p {}`",
-                    data_dir.display()
-                )))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(unusable(format!("the data directory {} is a file", data_dir.display()))
-                .with_hint("give the folder that holds the databases: `--data-dir PATH`"))
-        }
-        Err(error) => {
-            Err(io_on_file(error, "read the data directory", data_dir)
-                .in_state("nothing was changed"))
-        }
     }
 }
 

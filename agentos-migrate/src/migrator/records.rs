@@ -24,10 +24,20 @@ impl<'a> Told<'a> {
     pub(super) fn new(history: &'a History, events: &'a [Event], accepted: &'a [Accepted]) -> Self {
         let mut times: BTreeMap<Version, BTreeSet<&str>> = BTreeMap::new();
         for event in events {
-            if matches!(event.kind, EventKind::Applied | EventKind::Forced)
-                && let Some(version) = event.version.as_deref().and_then(|text| text.parse().ok())
-            {
-                times.entry(version).or_default().insert(&event.at);
+            let version: Option<Version> =
+                event.version.as_deref().and_then(|text| text.parse().ok());
+            let Some(version) = version else { continue };
+            let time = match event.kind {
+                EventKind::Applied | EventKind::Forced => Some(event.at.as_str()),
+                // `recover` took the row's time from the databases; the event's is its own.
+                EventKind::Recovered => {
+                    let row = history.row(&version).filter(|row| row.success);
+                    row.map(|row| row.applied_at.as_str())
+                }
+                _ => None,
+            };
+            if let Some(time) = time {
+                times.entry(version).or_default().insert(time);
             }
         }
         Self { history, times, accepted }
@@ -38,6 +48,12 @@ impl<'a> Told<'a> {
             .migration
             .parse()
             .is_ok_and(|version| self.history.row(&version).is_some_and(|row| row.success))
+    }
+
+    /// Returns the migrations of these rows that the history does not have.
+    pub(super) fn unknown_of(&self, records: &[Record]) -> BTreeSet<Version> {
+        let unknown = records.iter().filter(|record| !self.is_applied(record));
+        unknown.filter_map(|record| record.migration.parse().ok()).collect()
     }
 
     /// Asks whether a row was written by a run that this directory's log does not know.

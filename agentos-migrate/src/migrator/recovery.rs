@@ -3,6 +3,7 @@
 use super::Migrator;
 use crate::error::Error;
 use crate::report::Recovery;
+use crate::sqlite::directory::refuse_unusable;
 use crate::sqlite::lock::RunLock;
 use crate::sqlite::{journal_modes, orphans, session};
 
@@ -21,10 +22,14 @@ impl Migrator {
     ///
     /// `Busy` while another run holds the lock; `NeedsOperator` if a restore can't be finished.
     pub fn recover(&self) -> Result<Recovery, Error> {
-        super::questions::refuse_unusable(&self.data_dir)?;
+        refuse_unusable(&self.data_dir)?;
         let _lock = self.lock()?;
-        let mut recovery = self.recover_locked()?;
-        self.mend_locked(&mut recovery)?;
+        let not_all = |error: Error| error.or_in_state("what was interrupted is not all finished");
+        let mut recovery = self.recover_locked().map_err(not_all)?;
+        let not_mended = |error: Error| {
+            error.or_in_state("what was interrupted is finished; the history is as it was")
+        };
+        self.mend_locked(&mut recovery).map_err(not_mended)?;
         Ok(recovery)
     }
 

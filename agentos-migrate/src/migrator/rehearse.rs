@@ -13,7 +13,7 @@ use crate::schema::read::Schema;
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::guard::Role;
 use crate::sqlite::member::Member;
-use crate::sqlite::{contents, history_table, reading};
+use crate::sqlite::{contents, history_table, reading, scratch};
 use crate::status::Status;
 use crate::version::Version;
 
@@ -88,8 +88,7 @@ impl Migrator {
         questions::refuse_half_restored(&self.data_dir)?;
         let history = questions::history(&self.data_dir, self.options.wait)?;
         decide(&Status::of(&self.infos(), &history))?;
-        let scratch = tempfile::tempdir()
-            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+        let scratch = scratch::directory()?;
         self.copy_to(scratch.path())?;
         let copied = Self {
             data_dir: scratch.path().to_owned(),
@@ -107,10 +106,19 @@ impl Migrator {
         match outcome {
             Ok(report) => Ok(finish(report)),
             Err(RunFailure { error, report }) => {
+                let error = self.told_of_originals(error, scratch.path());
                 let error = error.in_state("this was a rehearsal on copies: nothing was changed");
                 Err(RunFailure { error, report: finish(report) })
             }
         }
+    }
+
+    /// Names the files that were copied, as the copies are gone when anybody reads it.
+    fn told_of_originals(&self, error: Error, copies: &Path) -> Error {
+        if scratch::is_of_the_system(error.kind()) {
+            return scratch::point_out(error);
+        }
+        error.moved(&copies.display().to_string(), &self.data_dir.display().to_string())
     }
 
     fn copy_to(&self, directory: &Path) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! Carrying out a plan: lock, decide, back up, steps, report.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,8 +8,7 @@ use std::time::Duration;
 use super::failure::RunFailure;
 use super::preflight::Ground;
 use super::questions;
-use super::{BackupPolicy, CommitMode, Migrator};
-use crate::backup::{AUTOMATIC, BackupManager, BackupOptions, BackupProgress};
+use super::{CommitMode, Migrator};
 use crate::context::MigrationContext;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Progress};
@@ -18,6 +16,7 @@ use crate::history::{AppliedMigration, History};
 use crate::info::TransactionMode;
 use crate::plan::{Plan, Step};
 use crate::report::{MigrationResult, Report};
+use crate::sqlite::directory::refuse_unusable;
 use crate::sqlite::failure::on_file;
 use crate::sqlite::foreign_keys::{self, Violations};
 use crate::sqlite::guard::Role;
@@ -36,11 +35,6 @@ struct Prepared {
     backup_id: Option<String>,
 }
 
-/// Says that nothing was changed, unless the error knows better.
-fn unchanged(error: Error) -> Error {
-    if error.state().is_some() { error } else { error.in_state("nothing was changed") }
-}
-
 impl Migrator {
     /// Locks, decides, backs up and runs.
     pub(super) fn act(
@@ -48,8 +42,8 @@ impl Migrator {
         decide: impl Fn(&Status) -> Result<Plan, Error>,
     ) -> Result<Report, RunFailure> {
         self.registry.check()?;
-        questions::refuse_unusable(&self.data_dir)?;
-        if self.has_nothing_to_do(&decide).map_err(unchanged)? {
+        refuse_unusable(&self.data_dir)?;
+        if self.has_nothing_to_do(&decide).map_err(Error::or_unchanged)? {
             return Ok(Report::default());
         }
         let lock = self.lock()?;
@@ -57,7 +51,7 @@ impl Migrator {
         let Prepared { plan, history, ground, backup_id } = match self.prepare(&decide) {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Ok(Report::default()),
-            Err(error) => return Err(unchanged(error).into()),
+            Err(error) => return Err(error.or_unchanged().into()),
         };
         let outcome = self.run(&plan, &ground, history, backup_id.as_deref());
         let outcome = match outcome {
@@ -86,6 +80,7 @@ impl Migrator {
         let history = questions::history(&self.data_dir, self.options.wait)?;
         let plan = decide(&Status::of(&self.infos(), &history))?;
         if plan.steps.is_empty() {
+            self.refuse_lost_history()?;
             return Ok(None);
         }
         let ground = self.inspect(&plan, &history)?;
@@ -118,77 +113,17 @@ impl Migrator {
         {
             return Ok(false);
         }
-        match questions::history(&self.data_dir, Duration::ZERO) {
-            Ok(history) => Ok(decide(&Status::of(&self.infos(), &history))?.steps.is_empty()),
+        let history = match questions::history(&self.data_dir, Duration::ZERO) {
+            Ok(history) => history,
+            Err(error) if error.kind() == ErrorKind::Busy => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if !decide(&Status::of(&self.infos(), &history))?.steps.is_empty() {
+            return Ok(false);
+        }
+        match self.refuse_lost_history() {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(super) fn backups(&self) -> BackupManager {
-        let manager = BackupManager::for_registry(&self.registry, &self.data_dir)
-            .with_wait(self.options.wait);
-        match &self.options.backup_directory {
-            Some(directory) => manager.with_directory(directory),
-            None => manager,
-        }
-    }
-
-    fn back_up(&self, plan: &Plan, ground: &Ground) -> Result<Option<String>, Error> {
-        if self.options.backup == BackupPolicy::Skip || ground.is_fresh {
-            return Ok(None);
-        }
-        self.tell(&Progress::BackupStarted);
-        let mut options = BackupOptions::default().with_reason(plan.reason());
-        options.metadata.extend(self.options.metadata.clone());
-        options.metadata.insert(AUTOMATIC.to_owned(), "true".to_owned());
-        let (observer, cancelled) =
-            (Arc::clone(&self.options.observer), Arc::clone(&self.cancelled));
-        let manager = self.backups().with_listener(move |progress: &BackupProgress| {
-            observer(&Progress::BackupBytes {
-                done: progress.done_bytes,
-                total: progress.total_bytes,
-            });
-            if cancelled.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        match manager.create_backup_locked(&options) {
-            Ok(manifest) => {
-                self.tell(&Progress::BackupFinished {
-                    id: &manifest.backup_id,
-                    bytes: manifest.total_size_bytes,
-                });
-                Ok(Some(manifest.backup_id))
-            }
-            Err(error) if self.options.backup == BackupPolicy::BestEffort => {
-                self.tell(&Progress::BackupFailed { error: &error.to_string() });
-                Ok(None)
-            }
-            Err(error) => {
-                let hint =
-                    "mend the cause, or go on without a backup with `--force` or `--no-backup`";
-                // What would stop the run as well keeps its meaning.
-                let kind = match error.kind() {
-                    kind @ (ErrorKind::Busy
-                    | ErrorKind::Interrupted
-                    | ErrorKind::DamagedDatabase) => kind,
-                    _ => ErrorKind::BackupFailed,
-                };
-                Err(Error::new(kind, format!("no backup could be made: {error}"))
-                    .in_state("nothing was changed")
-                    .with_hint(error.hint().unwrap_or(hint).to_owned())
-                    .caused_by(error))
-            }
-        }
-    }
-
-    fn clean_backups(&self) -> Result<(), Error> {
-        match self.options.keep_backups {
-            Some(count) => self.backups().clean_automatic_locked(count),
-            None => Ok(()),
+            looked => looked.map(|()| true),
         }
     }
 
@@ -206,7 +141,7 @@ impl Migrator {
             cancelled: Arc::clone(&self.cancelled),
             base_vfs: self.dying.as_deref(),
         };
-        let mut session = Session::open(&opening).map_err(unchanged)?;
+        let mut session = Session::open(&opening).map_err(Error::or_unchanged)?;
         let mut context = MigrationContext::new(self.settings());
         context.members_mut().append(&mut session.members);
         for member in context.members() {

@@ -1,5 +1,7 @@
 //! Looking at a data directory for what is not as it should be. Never writes.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::drift::Drift;
@@ -10,6 +12,7 @@ use crate::history::History;
 use crate::sqlite::failure::on_file;
 use crate::sqlite::{foreign_keys, history_table, reading, schema_version};
 use crate::status::{State, Status};
+use crate::version::Version;
 
 /// What is wrong, and what is only worth knowing.
 #[derive(Debug, Clone, Serialize)]
@@ -72,7 +75,7 @@ impl Migrator {
     /// As [`status`](Self::status). What is wrong with the data is in the
     /// [`Inspection`], not an error.
     pub fn verify(&self) -> Result<Inspection, Error> {
-        Ok(self.look_closely()?.inspection)
+        Ok(self.look_closely().map_err(questions::asked)?.inspection)
     }
 
     /// Verifies, and keeps what a person could accept as it is.
@@ -90,12 +93,14 @@ impl Migrator {
             match self.inspect_database(database, &told, &history, &mut look) {
                 Ok(true) => readable.push(*database),
                 Ok(false) => {}
+                Err(error) if says_damaged(&error) => {
+                    look.inspection.findings.push(damaged(database, &error));
+                }
                 // What could not be looked at is no finding.
-                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
-                Err(error) => look.inspection.findings.push(damaged(database, &error)),
+                Err(error) => return Err(error),
             }
         }
-        if is_lost(&history, &mut look.inspection) {
+        if is_lost(&history, &mut look) {
             look.inspection.schema_compared = false;
             return Ok(look);
         }
@@ -183,6 +188,7 @@ impl Migrator {
         let records = schema_version::records(&connection, self.registry.schema_version_table())
             .map_err(failed)?;
         inspection.findings.extend(self.compare_records(database, &records, told));
+        look.untold.extend(told.unknown_of(&records));
         let copied = told.rows_from_elsewhere(database, &records);
         look.copied.extend(copied.into_iter().map(|row| (database.to_owned(), row)));
         inspection.findings.extend(integrity(&connection, database, &path)?);
@@ -199,21 +205,25 @@ pub(super) struct CloseLook {
     pub(super) drifts: Vec<Drift>,
     /// Version rows of another directory: database, and version with its time.
     pub(super) copied: Vec<(String, (String, String))>,
+    /// Migrations that databases record and the history does not have.
+    untold: BTreeSet<Version>,
 }
 
 /// Says once, instead of for each row, that databases record what no history tells of.
-fn is_lost(history: &History, inspection: &mut Inspection) -> bool {
-    let is_unknown = |finding: &Finding| finding.code == "unknown_record";
-    let count = inspection.findings.iter().filter(|finding| is_unknown(finding)).count();
-    if !history.is_empty() || count == 0 {
+fn is_lost(history: &History, look: &mut CloseLook) -> bool {
+    let versions: Vec<&str> = look.untold.iter().map(Version::as_str).collect();
+    if !history.is_empty() || versions.is_empty() {
         return false;
     }
-    inspection.findings.retain(|finding| !is_unknown(finding));
+    let inspection = &mut look.inspection;
+    inspection.findings.retain(|finding| finding.code != "unknown_record");
     inspection.findings.push(Finding {
         code: "no_history",
         database: None,
         message: format!(
-            "migrations.db holds no history, and the databases record {count} applied migration(s)"
+            "migrations.db holds no history, and the databases record {} migration(s) as applied: {}",
+            versions.len(),
+            versions.join(", ")
         ),
         diff: None,
         hint: "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
@@ -233,6 +243,11 @@ fn integrity(
     let hint = "`restore ID --database NAME` from a good backup";
     Ok((check != "ok")
         .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
+}
+
+/// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
+fn says_damaged(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
 }
 
 fn damaged(database: &str, error: &Error) -> Finding {

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::ffi;
 
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::holders;
 
 /// Returns the kind of an SQLite error (<https://sqlite.org/rescode.html>).
 pub(crate) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
@@ -28,13 +29,26 @@ pub(crate) fn kind_of_code(code: std::ffi::c_int) -> ErrorKind {
 
 /// Makes an error of what SQLite said of a file; `doing` reads like "read" or "lock".
 pub(crate) fn on_file(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
-    let kind = kind_of(&error);
-    let made = Error::new(kind, format!("cannot {doing} {}: {error}", path.display()));
-    let made = match hint_for(kind) {
+    let text = format!("cannot {doing} {}: {error}", path.display());
+    of_kind(kind_of(&error), text, path).caused_by(error)
+}
+
+/// Makes an error with what is known of its kind: the next step, and who uses a file that is busy.
+pub(crate) fn of_kind(kind: ErrorKind, text: String, path: &Path) -> Error {
+    let mut made = Error::new(kind, text);
+    if kind == ErrorKind::Busy {
+        made = used_by(made, path);
+    }
+    match hint_for(kind) {
         Some(hint) => made.with_hint(hint),
         None => made,
-    };
-    made.caused_by(error)
+    }
+}
+
+/// Names the programs that use a file, where the system tells.
+pub(crate) fn used_by(error: Error, path: &Path) -> Error {
+    let lines = holders::of(path).into_iter().map(|holder| format!("used by {holder}"));
+    lines.fold(error, Error::detail)
 }
 
 /// Makes an error of what the operating system said of a file.
@@ -43,18 +57,16 @@ pub(crate) fn io_on_file(error: std::io::Error, doing: &str, path: &Path) -> Err
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             ErrorKind::PermissionDenied
         }
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => ErrorKind::DiskFull,
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             ErrorKind::DataDirectory
         }
         _ => ErrorKind::Io,
     };
-    let made = Error::new(kind, format!("cannot {doing} {}: {error}", path.display()));
-    let made = match hint_for(kind) {
-        Some(hint) => made.with_hint(hint),
-        None => made,
-    };
-    made.caused_by(error)
+    let text = format!("cannot {doing} {}: {error}", path.display());
+    of_kind(kind, text, path).caused_by(error)
 }
 
 /// Returns the next step that fits a kind of error wherever it happens.

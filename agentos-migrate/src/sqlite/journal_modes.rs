@@ -52,6 +52,18 @@ pub(crate) fn remove(data_dir: &Path) -> Result<(), Error> {
         .map_err(|error| io_on_file(error, "sync the directory of", &path))
 }
 
+/// Takes names off the list: other files stand in the place of those that were switched.
+pub(crate) fn forget(data_dir: &Path, is_gone: impl Fn(&String) -> bool) -> Result<(), Error> {
+    let mut databases = read(data_dir)?;
+    let count = databases.len();
+    databases.retain(|name| !is_gone(name));
+    match databases.len() {
+        0 => remove(data_dir),
+        left if left == count => Ok(()),
+        _ => write(data_dir, &databases),
+    }
+}
+
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(crate::sqlite::STATE_DIR).join(FILE_NAME)
 }
@@ -68,6 +80,8 @@ mod tests {
         write(dir.path(), &["intent_log".to_owned(), "audit".to_owned()]).expect("writes");
         assert!(pending(dir.path()));
         assert_eq!(read(dir.path()).expect("reads"), ["intent_log", "audit"]);
+        forget(dir.path(), |name| name == "audit").expect("forgets");
+        assert_eq!(read(dir.path()).expect("reads"), ["intent_log"]);
         remove(dir.path()).expect("removes");
         assert!(!pending(dir.path()) && read(dir.path()).expect("reads").is_empty());
     }

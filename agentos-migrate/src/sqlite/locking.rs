@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{kind_of, on_file};
-use crate::sqlite::holders;
+use crate::sqlite::failure::{kind_of, on_file, used_by};
 
 /// How a database keeps what is not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,13 +128,11 @@ fn give_up(connection: &Connection) {
 }
 
 fn busy(error: rusqlite::Error, path: &Path, wait: Duration) -> Error {
-    let mut made =
-        Error::new(ErrorKind::Busy, format!("{} is in use and was not let go", path.display()))
-            .detail(format!("waited {:.0} s", wait.as_secs_f64()));
-    for holder in holders::of(path) {
-        made = made.detail(format!("used by {holder}"));
-    }
-    made.in_state("nothing was changed")
+    let text = format!("{} is in use and was not let go", path.display());
+    let made =
+        Error::new(ErrorKind::Busy, text).detail(format!("waited {:.0} s", wait.as_secs_f64()));
+    used_by(made, path)
+        .in_state("nothing was changed")
         .with_hint("stop the program that uses it, or wait longer with `--wait 5m`")
         .caused_by(error)
 }

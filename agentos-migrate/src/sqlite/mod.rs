@@ -3,6 +3,7 @@
 
 pub(crate) mod accepted_drift;
 pub(crate) mod contents;
+pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;
 pub(crate) mod foreign_keys;
@@ -17,6 +18,7 @@ pub(crate) mod orphans;
 mod plain_files;
 pub(crate) mod reading;
 pub(crate) mod schema_version;
+pub(crate) mod scratch;
 pub(crate) mod session;
 pub(crate) mod vfs;
 

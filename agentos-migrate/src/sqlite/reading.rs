@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::scratch;
 use crate::sqlite::vfs::{self, RawFile};
 
 /// A connection that only reads.
@@ -61,8 +62,7 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
 }
 
 fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
-    let directory =
-        tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+    let directory = scratch::directory()?;
     let copy = copy_into(path, directory.path())?;
     let connection =
         Connection::open(&copy).map_err(|error| on_file(error, "open a copy of", path))?;
@@ -135,16 +135,22 @@ pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error>
 fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
     const CHUNK: usize = 1 << 20;
     let source = RawFile::open_read(from)?;
-    let mut file = File::create(to).map_err(|error| io_on_file(error, "create", to))?;
+    let on_target = |doing| move |error| of_target(io_on_file(error, doing, to), to);
+    let mut file = File::create(to).map_err(on_target("create"))?;
     let (mut offset, size) = (0, source.size()?);
     let mut buffer = vec![0; CHUNK];
     while offset < size {
         let wanted = usize::try_from(size - offset).unwrap_or(CHUNK).min(CHUNK);
         source.read_at(&mut buffer[..wanted], offset)?;
-        file.write_all(&buffer[..wanted]).map_err(|error| io_on_file(error, "write", to))?;
+        file.write_all(&buffer[..wanted]).map_err(on_target("write"))?;
         offset += wanted as u64;
     }
     Ok(())
+}
+
+/// A copy that could not be written is mostly one in the folder for temporary files.
+fn of_target(error: Error, to: &Path) -> Error {
+    if to.starts_with(std::env::temp_dir()) { scratch::point_out(error) } else { error }
 }
 
 fn prepare(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {

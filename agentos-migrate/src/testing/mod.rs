@@ -56,7 +56,8 @@ use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
 use crate::registry::Registry;
 use crate::report::Report;
-use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::failure::on_file;
+use crate::sqlite::scratch;
 use crate::version::{InvalidVersion, Version};
 
 /// A data directory at some version, gone when dropped.
@@ -84,8 +85,7 @@ impl Harness {
     ///
     /// A temporary directory that cannot be made; a baseline that SQLite refuses.
     pub fn empty(registry: Registry) -> Result<Self, Error> {
-        let directory = tempfile::tempdir()
-            .map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))?;
+        let directory = scratch::directory()?;
         let options = Options::default().backup(BackupPolicy::Skip);
         let migrator = Migrator::new(registry, directory.path()).with_options(options);
         migrator.lay_baseline(directory.path())?;

@@ -39,3 +39,58 @@ pub(crate) fn said(output: Output) -> Said {
 pub(crate) fn run(data_dir: &Path, arguments: &[&str]) -> Said {
     said(command(data_dir, arguments).output().expect("runs"))
 }
+
+/// The command line as another user runs it: modes mean nothing to root.
+#[cfg(target_os = "linux")]
+pub(crate) struct Nobody {
+    // Holds the program where everybody may start it.
+    _elsewhere: super::Directory,
+    program: std::path::PathBuf,
+}
+
+#[cfg(target_os = "linux")]
+impl Nobody {
+    pub(crate) fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let elsewhere = super::Directory::new();
+        let program = elsewhere.file("program");
+        std::fs::copy(env!("CARGO_BIN_EXE_command-line-under-test"), &program).expect("copies");
+        for path in [elsewhere.path(), &program] {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(path, mode).expect("sets");
+        }
+        Self { _elsewhere: elsewhere, program }
+    }
+
+    pub(crate) fn run(&self, data_dir: &Path, arguments: &[&str]) -> Said {
+        use std::os::unix::fs::MetadataExt;
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(&self.program);
+        command.arg("--data-dir").arg(data_dir).args(arguments);
+        if std::fs::metadata("/proc/self").expect("is there").uid() == 0 {
+            command.uid(65534).gid(65534);
+        }
+        // Another test that starts a program just now may hold the copy open for a moment.
+        let mut output = command.output();
+        while output
+            .as_ref()
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
+        {
+            output = command.output();
+        }
+        said(output.expect("runs"))
+    }
+}
+
+/// Runs a command that can write no file beyond so many blocks of 512 bytes: that stands for a full disk.
+#[cfg(unix)]
+pub(crate) fn run_with_files_up_to(blocks: u32, data_dir: &Path, arguments: &[&str]) -> Said {
+    let program = command(data_dir, arguments);
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let limited = Command::new("sh")
+        .args(["-c", &limit])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .output();
+    said(limited.expect("runs"))
+}

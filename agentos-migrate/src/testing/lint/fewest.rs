@@ -58,7 +58,7 @@ impl Search<'_> {
         }
         drop(connection);
         self.runs += 1;
-        if let Err(failed) = candidate.copy()?.run(self.to)
+        if let Err(failed) = candidate.copy()?.run(self.to)?
             && failed.is_like(&self.failure)
         {
             self.state = candidate;

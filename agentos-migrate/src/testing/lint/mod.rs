@@ -141,7 +141,7 @@ fn examine_set(
     for migration in migrations.by_ref() {
         let info = migration.info();
         let start = ladder.copy()?;
-        let fails_empty = ladder.run(&Move::Up(info)).err();
+        let fails_empty = ladder.run(&Move::Up(info))?.err();
         let goes_on = fails_empty.is_none();
         if is_wanted(info) {
             let mut examination =
@@ -191,7 +191,7 @@ impl Examination<'_> {
             }
             let before = state.look()?;
             let kept = state.copy()?;
-            match state.run(&up) {
+            match state.run(&up)? {
                 Ok(statements) => {
                     facts.up = Some(Passage { before, statements, after: state.look()? });
                     facts.down = self.way_back(&state, *rows)?;
@@ -224,7 +224,7 @@ impl Examination<'_> {
             Err(failure) => return Ok(Some(WayBack::Fails(failure))),
         };
         let passage = Passage { before, statements, after: bare.look()? };
-        let again = match bare.run(&Move::Up(self.info)) {
+        let again = match bare.run(&Move::Up(self.info))? {
             Ok(_) => Ok(bare.look()?),
             Err(failure) => Err(failure),
         };
@@ -249,7 +249,7 @@ impl Examination<'_> {
     fn revert(&self, state: &Scratch) -> Result<Result<Vec<Ran>, Failure>, Error> {
         let kept = state.copy()?;
         let down = Move::Down(self.previous);
-        match state.run(&down) {
+        match state.run(&down)? {
             Ok(statements) => Ok(Ok(statements)),
             Err(failure) => Ok(Err(fewest::failure(&kept, &self.info.databases, failure, &down)?)),
         }

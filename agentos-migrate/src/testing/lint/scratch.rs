@@ -14,6 +14,7 @@ use crate::plan::Target;
 use crate::registry::Registry;
 use crate::report::Report;
 use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::scratch;
 use crate::version::Version;
 
 /// Where to.
@@ -51,7 +52,7 @@ impl Scratch {
     /// Makes another one that holds the same.
     pub(in crate::testing) fn copy(&self) -> Result<Self, Error> {
         let copy = Self::bare(self.migrator.registry())?;
-        let failed = |error| io_on_file(error, "copy", self.directory.path());
+        let failed = |error| scratch::point_out(io_on_file(error, "copy", self.directory.path()));
         for entry in std::fs::read_dir(self.directory.path()).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if let (true, Some(name)) = (path.is_file(), path.file_name()) {
@@ -62,7 +63,9 @@ impl Scratch {
     }
 
     /// Runs one migration, up or down.
-    pub(super) fn run(&self, to: &Move<'_>) -> Result<Vec<Ran>, Failure> {
+    ///
+    /// A file that could not be read or written says nothing of the migration: that is the error.
+    pub(super) fn run(&self, to: &Move<'_>) -> Result<Result<Vec<Ran>, Failure>, Error> {
         let outcome = match to {
             Move::Up(info) => self.migrator.upgrade(&Target::Version(info.version.clone())),
             Move::Down(version) => match version.parse::<Version>() {
@@ -70,9 +73,13 @@ impl Scratch {
                 Err(_) => unreachable!("versions of a set are versions"),
             },
         };
-        outcome
-            .map(statements)
-            .map_err(|failure| failure_of(&failure, self.migrator.registry().databases()))
+        match outcome {
+            Ok(report) => Ok(Ok(statements(report))),
+            Err(failure) if scratch::is_of_the_system(failure.kind()) => {
+                Err(scratch::point_out(failure.into()))
+            }
+            Err(failure) => Ok(Err(failure_of(&failure, self.migrator.registry().databases()))),
+        }
     }
 
     /// Adds rows to the tables of these databases; returns which got none, and why.
@@ -170,13 +177,15 @@ fn failure_of(failure: &RunFailure, databases: &[&str]) -> Failure {
 const MEMORY: u64 = 256 << 20;
 
 /// Makes a directory in memory where the system has a place for that: after a crash these files
-/// are worth nothing, so nobody should wait until they are safe on a disk.
+/// are worth nothing, so nobody should wait until they are safe on a disk. Whoever names a folder
+/// for temporary files gets that one.
 fn temporary() -> Result<tempfile::TempDir, Error> {
     let memory = Path::new("/dev/shm");
-    if fs4::available_space(memory).is_ok_and(|space| space >= MEMORY)
+    if std::env::temp_dir() == Path::new("/tmp")
+        && fs4::available_space(memory).is_ok_and(|space| space >= MEMORY)
         && let Ok(directory) = tempfile::tempdir_in(memory)
     {
         return Ok(directory);
     }
-    tempfile::tempdir().map_err(|error| io_on_file(error, "create", &std::env::temp_dir()))
+    scratch::directory()
 }

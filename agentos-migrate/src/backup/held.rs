@@ -1,0 +1,125 @@
+//! The live databases while a restore replaces them: locked, so that nobody writes to what goes.
+//!
+//! To lock a file in WAL mode for oneself is to take it out of that mode. So its name is on the
+//! disk before, as before a run: whoever comes after a kill returns it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::place::Place;
+use super::{paths, snapshot, swap};
+use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::used_by;
+use crate::sqlite::locking::{self, JournalMode};
+use crate::sqlite::{holders, journal_modes, session, vfs};
+
+/// Live databases under an exclusive lock.
+pub(super) struct Held {
+    connections: Vec<Connection>,
+    to_wal: Vec<String>,
+}
+
+impl Held {
+    /// Takes the databases among these entries of the data directory.
+    pub(super) fn take(place: &Place, entries: &BTreeSet<String>) -> Result<Self, Error> {
+        let mut held =
+            Self { connections: Vec::new(), to_wal: journal_modes::read(&place.data_dir)? };
+        match held.take_all(place, entries) {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                held.let_go(place)?;
+                Err(error.in_state("nothing was changed"))
+            }
+        }
+    }
+
+    fn take_all(&mut self, place: &Place, entries: &BTreeSet<String>) -> Result<(), Error> {
+        let deadline = Instant::now() + place.wait;
+        let databases = entries.iter().filter_map(|entry| {
+            let path = place.data_dir.join(entry);
+            let is_there = path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0);
+            Some((entry.strip_suffix(paths::DATABASE_ENDING)?, path)).filter(|_| is_there)
+        });
+        for (database, path) in databases {
+            refuse_users(&path, deadline)?;
+            // What can't be read is no file in WAL mode that anybody goes on with.
+            if vfs::is_wal(&path).unwrap_or(false) {
+                self.note(place, database)?;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.take_one(place, database, &path, left)?;
+        }
+        Ok(())
+    }
+
+    fn take_one(
+        &mut self,
+        place: &Place,
+        database: &str,
+        path: &Path,
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let connection =
+            Connection::open(path).map_err(|error| snapshot::refused("open", path, error))?;
+        match locking::begin(&connection, path, wait) {
+            Ok(mode) => {
+                self.connections.push(connection);
+                // Switched to WAL between the look and the lock.
+                if mode == JournalMode::Wal { self.note(place, database) } else { Ok(()) }
+            }
+            // What is damaged is what one restores; nobody can use it anyway.
+            Err(error) if error.kind() == ErrorKind::DamagedDatabase => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down that a file has to return to WAL mode.
+    fn note(&mut self, place: &Place, database: &str) -> Result<(), Error> {
+        if self.to_wal.iter().any(|noted| noted == database) {
+            return Ok(());
+        }
+        self.to_wal.push(database.to_owned());
+        journal_modes::write(&place.data_dir, &self.to_wal)
+    }
+
+    /// Lets go of the files: new ones after a swap, else the old ones, as they were.
+    pub(super) fn end<T>(self, place: &Place, swapped: Result<T, Error>) -> Result<T, Error> {
+        match swapped {
+            Err(error) if !swap::pending(&place.data_dir) => {
+                self.let_go(place)?;
+                Err(error)
+            }
+            // The new files have their own modes, and the swap has taken the names off the list.
+            swapped => swapped,
+        }
+    }
+
+    /// Gives the files back as they were: the restore does not take place.
+    fn let_go(self, place: &Place) -> Result<(), Error> {
+        drop(self.connections);
+        session::return_to_wal(&place.data_dir, &self.to_wal, locking::SWITCH_WAIT_MAX)
+    }
+}
+
+/// A program that has the file open would go on with the old one.
+fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
+    loop {
+        let users = holders::of(path);
+        if users.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let error = Error::new(
+                ErrorKind::Busy,
+                format!("{} is in use and can't be replaced", path.display()),
+            );
+            return Err(used_by(error, path)
+                .in_state("nothing was changed")
+                .with_hint("stop the program that uses it, and restore again"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
