@@ -47,6 +47,38 @@ fn a_lost_history_is_said_and_not_taken_for_one_in_which_nothing_is_applied() {
 }
 
 #[test]
+fn a_lost_database_is_said_also_where_nothing_is_left_to_apply() {
+    let directory = agentos::directory("agentos-v0");
+    let path = directory.path();
+    assert_eq!(run(path, &["upgrade", "--no-backup"]).code, 0);
+    std::fs::remove_file(directory.file("rules.db")).expect("loses");
+    for empty in [false, true] {
+        if empty {
+            std::fs::write(directory.file("rules.db"), "").expect("writes");
+        }
+        let before = directory.contents();
+        for arguments in [
+            &["status", "--check"][..],
+            &["plan"],
+            &["upgrade"],
+            &["upgrade", "--dry-run"],
+            &["downgrade", "--target", "0002"],
+        ] {
+            let said = run(path, &[arguments, &["--json"]].concat());
+            let error = told(&said, 6, "needs_operator");
+            let how = if empty { "rules.db is empty" } else { "rules.db is missing" };
+            assert!(error["message"].to_string().contains(how), "{arguments:?} {}", said.out);
+            assert!(error["hint"].to_string().contains("`restore ID --database NAME`"));
+            assert_eq!(directory.contents(), before, "{arguments:?}");
+        }
+        assert_eq!(run(path, &["history"]).code, 0, "what happened is known");
+    }
+    assert_eq!(run(path, &["recover"]).code, 0);
+    assert_eq!(run(path, &["upgrade", "--no-backup"]).code, 0);
+    assert_eq!(run(path, &["status", "--check"]).code, 0);
+}
+
+#[test]
 fn a_directory_that_was_never_migrated_has_lost_nothing() {
     let directory = agentos::directory("agentos-v0");
     let path = directory.path();
@@ -208,10 +240,11 @@ fn a_rehearsal_passes_where_the_run_passes_though_a_full_text_index_lost_its_tab
 #[test]
 fn a_rehearsal_names_the_files_of_the_directory_and_not_its_copies() {
     let (directory, _) = upgraded();
-    std::fs::remove_file(directory.file("rules.db")).expect("removes");
+    directory.sql("rules", "DELETE FROM schema_version");
     let mut set = three();
     set.push(sql("0004", "rules", "CREATE TABLE more (a)", ""));
-    let failure = migrator(&directory, set).rehearse(&Target::Latest).expect_err("a file is gone");
+    let failure =
+        migrator(&directory, set).rehearse(&Target::Latest).expect_err("nothing is recorded");
     let file = directory.file("rules.db").display().to_string();
     assert!(failure.to_string().contains(&file), "{failure:?}");
 }

@@ -155,10 +155,12 @@ impl Migrator {
     /// # Errors
     ///
     /// `InvalidSet`, `DataDirectory`, `DamagedDatabase`, `NameCollision`, `Busy`, `PermissionDenied`, `Io`;
-    /// `NeedsOperator` while a restore is half done, and where migrations.db is lost.
+    /// `NeedsOperator` while a restore is half done, and where migrations.db or a migrated database is lost.
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
-        self.known_history().map(|history| Status::of(&self.infos(), &history)).map_err(asked)
+        let history = self.known_history().map_err(asked)?;
+        self.refuse_lost_databases(&history)?;
+        Ok(Status::of(&self.infos(), &history))
     }
 
     /// Returns what an upgrade to `target` would do, or every reason why it can't. Never writes.
@@ -195,7 +197,7 @@ impl Migrator {
 
     /// Applies what is pending up to `target`.
     ///
-    /// With nothing to do it costs one look into migrations.db.
+    /// With nothing to do it costs one look into migrations.db, and one whether the databases are there.
     ///
     /// # Errors
     ///

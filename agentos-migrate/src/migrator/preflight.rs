@@ -48,7 +48,7 @@ impl Migrator {
             return Err(error.in_state("nothing was changed"));
         }
         let exists = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
-        let any = self.registry.databases().iter().any(|database| exists(&self.file_of(database)));
+        let any = self.registry.databases().iter().any(|database| self.has_file(database));
         let has_history = exists(&history);
         Ok(Ground { databases, is_fresh: !any && !has_history, has_history })
     }
@@ -166,6 +166,34 @@ impl Migrator {
         Err(lines.into_iter().fold(error, Error::detail).with_hint(
             "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
         ))
+    }
+
+    /// Refuses to go on beside a hole: a program would open a lost database as a new, empty one.
+    pub(super) fn refuse_lost_databases(&self, history: &History) -> Result<(), Error> {
+        let mut problems = Vec::new();
+        for database in self.registry.databases().iter().filter(|name| !self.has_file(name)) {
+            let applied = self.applied_to(database, history);
+            if applied.is_empty() {
+                continue;
+            }
+            let path = self.file_of(database);
+            let how = if path.exists() { "empty" } else { "missing" };
+            let versions: Vec<&str> = applied.iter().map(Version::as_str).collect();
+            let text = format!(
+                "the history has {} on {database}, and {} is {how}",
+                versions.join(", "),
+                path.display()
+            );
+            problems.push(Error::new(ErrorKind::NeedsOperator, text).with_hint(
+                "`list-backups`, then `restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew, without its rows",
+            ));
+        }
+        joined(problems).map_or(Ok(()), |error| Err(error.in_state("nothing was changed")))
+    }
+
+    /// Whether there is a file of this database, with something in it.
+    pub(super) fn has_file(&self, database: &str) -> bool {
+        std::fs::metadata(self.file_of(database)).is_ok_and(|metadata| metadata.len() > 0)
     }
 
     /// Whether there is no migrations.db. No tool writes a version row before it has made that file.

@@ -41,7 +41,8 @@ impl Migrator {
         Ok(told)
     }
 
-    /// Returns whether the whole compiled set is applied, by one look into migrations.db.
+    /// Returns whether the whole compiled set is applied, by one look into migrations.db, and
+    /// whether there is a file of every database.
     ///
     /// False means "not known": then the history is read.
     pub(super) fn is_up_to_date(&self) -> Result<bool, Error> {
@@ -54,11 +55,11 @@ impl Migrator {
         };
         let digest = self.registry.digest().wrapping_add(self.registry.seal());
         let stamp = fingerprint::stamp(digest, header.change_counter);
-        Ok(stamp
-            == fingerprint::Stamp {
-                user_version: header.user_version,
-                application_id: header.application_id,
-            })
+        let found = fingerprint::Stamp {
+            user_version: header.user_version,
+            application_id: header.application_id,
+        };
+        Ok(stamp == found && self.registry.databases().iter().all(|name| self.has_file(name)))
     }
 
     /// Returns the digest that the stamp of this history is made of, if all is applied as compiled.

@@ -88,6 +88,7 @@ impl Migrator {
         questions::refuse_half_restored(&self.data_dir)?;
         let history = questions::history(&self.data_dir, self.options.wait)?;
         decide(&Status::of(&self.infos(), &history))?;
+        self.refuse_lost_databases(&history)?;
         let scratch = scratch::directory()?;
         self.copy_to(scratch.path())?;
         let copied = Self {

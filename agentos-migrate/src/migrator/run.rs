@@ -79,6 +79,7 @@ impl Migrator {
         self.recover_locked()?;
         let history = questions::history(&self.data_dir, self.options.wait)?;
         let plan = decide(&Status::of(&self.infos(), &history))?;
+        self.refuse_lost_databases(&history)?;
         if plan.steps.is_empty() {
             self.refuse_lost_history()?;
             return Ok(None);
@@ -121,6 +122,7 @@ impl Migrator {
         if !decide(&Status::of(&self.infos(), &history))?.steps.is_empty() {
             return Ok(false);
         }
+        self.refuse_lost_databases(&history)?;
         match self.refuse_lost_history() {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
             looked => looked.map(|()| true),

@@ -110,7 +110,6 @@ impl Plan {
             Target::Version(version) => Some(known(infos, version)?),
         };
         refuse_odd_history(infos, status, force)?;
-        refuse_gaps(infos, status)?;
         let mut steps = Vec::new();
         for info in
             infos.iter().filter(|info| limit.is_none_or(|limit| info.version <= limit.version))
@@ -123,6 +122,7 @@ impl Plan {
             };
             steps.push(step(info, Direction::Upgrade, reason));
         }
+        refuse_gaps(infos, status, &steps)?;
         Ok(Self { direction: Direction::Upgrade, steps })
     }
 
@@ -282,13 +282,18 @@ fn refuse_odd_history(
     Err(error.in_state("nothing was changed").with_hint(hint))
 }
 
-/// Refuses an applied migration whose dependency is not applied.
-fn refuse_gaps(infos: &[&MigrationInfo], status: &Status) -> Result<(), Error> {
+/// Refuses an applied migration whose dependency is not applied, unless that one failed and runs again.
+fn refuse_gaps(infos: &[&MigrationInfo], status: &Status, steps: &[Step]) -> Result<(), Error> {
     let is_applied =
         |version: &Version| matches!(status.state(version), Some(State::Applied | State::Modified));
+    let is_mended = |version: &Version| {
+        status.state(version) == Some(State::Failed)
+            && steps.iter().any(|step| step.version == *version)
+    };
     let mut gaps = Vec::new();
     for info in infos.iter().filter(|info| is_applied(&info.version)) {
-        for dependency in info.depends_on.iter().filter(|dependency| !is_applied(dependency)) {
+        let lacking = |dependency: &&Version| !is_applied(dependency) && !is_mended(dependency);
+        for dependency in info.depends_on.iter().filter(lacking) {
             gaps.push(format!(
                 "{} `{}` is applied and needs {dependency}, which is not",
                 info.version, info.name

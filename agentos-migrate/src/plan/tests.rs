@@ -123,6 +123,18 @@ fn an_applied_one_without_its_dependency_stops_the_run() {
 }
 
 #[test]
+fn a_dependency_that_failed_runs_again_below_the_applied_ones() {
+    up(&[("0001", "failed"), ("0003", "ok")], "0002", Force::No, Ok("0001 0002"));
+    up(&[("0002", "failed"), ("0003", "ok")], "0001", Force::No, Err(ErrorKind::Dependency));
+    up(
+        &[("0001", "ok"), ("0002", "ok"), ("0003", "failed"), ("0004", "ok"), ("0005", "ok")],
+        "0002",
+        Force::No,
+        Err(ErrorKind::Dependency),
+    );
+}
+
+#[test]
 fn a_downgrade_reverts_what_is_above_newest_first() {
     down(&[("0001", "ok"), ("0002", "ok"), ("0003", "ok")], "0001", Force::No, Ok("0003 0002"));
     down(&[("0001", "ok"), ("0003", "ok")], "0000", Force::No, Ok("0003 0001"));

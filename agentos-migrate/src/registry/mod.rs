@@ -158,7 +158,10 @@ impl Registry {
 
     /// Returns the declared databases, in the order of the declaration.
     pub fn databases(&self) -> &[&'static str] {
-        &self.set().databases
+        match &*self.0 {
+            Source::Declared(declaration, _) => declaration.databases,
+            Source::Made(set) => &set.databases,
+        }
     }
 
     /// Returns the files and folders that a backup holds besides the databases.
