@@ -209,8 +209,8 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
     let private = private();
     let run = |parts: &[Part]| {
         let calls = parts.iter().map(|Part { database, path, .. }| {
-            let path = format!("/{path}");
-            quote!(ctx.execute_batch(#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)))?;)
+            let absolute = format!("/{path}");
+            quote!(#private::run_file(ctx, #database, #path, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #absolute)))?;)
         });
         quote!(#private::Step::Atomic({
             fn step(ctx: &mut ::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<()> {

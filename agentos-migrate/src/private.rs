@@ -84,6 +84,20 @@ pub enum Step {
     Manual(fn(&mut ManualContext) -> Result<()>),
 }
 
+/// Runs an SQL file of the crate, whose path is told where a statement of it fails.
+///
+/// # Errors
+///
+/// As [`MigrationContext::execute_batch`].
+pub fn run_file(
+    ctx: &mut MigrationContext,
+    database: &str,
+    file: &'static str,
+    sql: &str,
+) -> Result<()> {
+    ctx.execute_file(database, file, sql)
+}
+
 impl From<Step> for migration::Step {
     fn from(step: Step) -> Self {
         match step {
