@@ -1,12 +1,14 @@
-//! What the compiler refuses: one file in `ui/` for each mistake, with the compiler's words beside it.
+//! What the compiler refuses: one file in `ui/` for each mistake, with the compiler's words beside it;
+//! and in `ui/pass/` what it takes.
 
 use std::path::Path;
 
 #[test]
-fn what_the_compiler_refuses() {
+fn what_the_compiler_refuses_and_what_it_takes() {
     copy_fixtures();
     let cases = trybuild::TestCases::new();
     cases.compile_fail("ui/*.rs");
+    cases.pass("ui/pass/*.rs");
 }
 
 /// SQL files and lock files are named from the crate's root; the cases belong to a crate that trybuild makes.

@@ -1,54 +1,51 @@
 //! The annotated function: its name, its parameters, its documentation. The body stays closed.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use syn::LitStr;
+use std::borrow::Cow;
 
-/// What is known of the annotated function.
-pub(crate) struct Function {
-    pub(crate) name: Ident,
-    pub(crate) parameters: Group,
+use proc_macro2::Delimiter;
+
+use crate::trees::Tree;
+
+/// What is known of a function; a place is the number of a token of the item.
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) name_at: usize,
+    pub(crate) parameters: &'a [Tree<'a>],
+    pub(crate) parameters_at: usize,
     /// The tokens between `->` and the body.
-    pub(crate) returns: Option<TokenStream>,
-    pub(crate) body: Group,
+    pub(crate) returns: Option<&'a [Tree<'a>]>,
+    pub(crate) body: &'a [Tree<'a>],
     /// The first paragraph of the doc comment.
     pub(crate) documentation: String,
     /// A word before `fn` that a migration can't have, such as `async`.
-    pub(crate) qualifier: Option<Ident>,
-    pub(crate) generics: Option<Span>,
+    pub(crate) qualifier: Option<(&'a str, usize)>,
+    /// Where generics begin.
+    pub(crate) generics: Option<usize>,
 }
 
-const FORM: &str =
+/// What an item that is no function is told.
+pub(crate) const FORM: &str =
     "`#[migration]` goes on a function: `fn name(ctx: &mut MigrationContext) -> Result<()> { … }`";
 
-/// Reads a function without looking into its body.
-pub(crate) fn parse(item: &TokenStream) -> syn::Result<Function> {
-    let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
-    let (index, documentation, qualifier) = head(&tokens)?;
-    let Some(TokenTree::Ident(name)) = tokens.get(index + 1) else {
-        return Err(syn::Error::new(tokens[index].span(), FORM));
-    };
-    let after = &tokens[index + 2..];
-    let generics = match after.first() {
-        Some(TokenTree::Punct(punct)) if punct.as_char() == '<' => Some(punct.span()),
-        _ => None,
-    };
+/// Reads a function without looking into its body; if it is none, returns the token that tells.
+pub(crate) fn parse<'a>(item: &'a [Tree<'a>]) -> Result<Function<'a>, usize> {
+    let (index, documentation, qualifier) = head(item)?;
+    let name_at = index + 1;
+    let Some(name) = item.get(name_at).and_then(Tree::name) else { return Err(index) };
+    let after = name_at + 1;
+    let generics = item.get(after).is_some_and(|tree| tree.is_sign('<')).then_some(after);
     let group = |delimiter: Delimiter| {
-        after.iter().enumerate().find_map(|(index, token)| match token {
-            TokenTree::Group(group) if group.delimiter() == delimiter => {
-                Some((index, group.clone()))
-            }
-            _ => None,
-        })
+        let mut groups = item.iter().enumerate().skip(after);
+        groups.find_map(|(at, tree)| Some((at, tree.group(delimiter)?))).ok_or(name_at)
     };
-    let missing = || syn::Error::new(name.span(), FORM);
-    let (start, parameters) = group(Delimiter::Parenthesis).ok_or_else(missing)?;
-    let (end, body) = group(Delimiter::Brace).ok_or_else(missing)?;
-    let between: TokenStream =
-        after.get(start + 3..end).unwrap_or_default().iter().cloned().collect();
-    let returns = (end > start + 2).then_some(between);
+    let (parameters_at, parameters) = group(Delimiter::Parenthesis)?;
+    let (body_at, body) = group(Delimiter::Brace)?;
+    let returns = item.get(parameters_at + 3..body_at);
     Ok(Function {
-        name: name.clone(),
+        name,
+        name_at,
         parameters,
+        parameters_at,
         returns,
         body,
         documentation,
@@ -57,47 +54,43 @@ pub(crate) fn parse(item: &TokenStream) -> syn::Result<Function> {
     })
 }
 
+/// Documentation, and a word that a migration can't have.
+type Head<'a> = (usize, String, Option<(&'a str, usize)>);
+
 /// Reads attributes and visibility up to `fn`; returns where that stands.
-fn head(tokens: &[TokenTree]) -> syn::Result<(usize, String, Option<Ident>)> {
+fn head<'a>(item: &'a [Tree<'a>]) -> Result<Head<'a>, usize> {
     let mut lines = Vec::new();
     let mut qualifier = None;
     let mut index = 0;
-    while let Some(token) = tokens.get(index) {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                if let Some(TokenTree::Group(group)) = tokens.get(index + 1) {
-                    lines.extend(doc_line(group));
+    while let Some(tree) = item.get(index) {
+        match tree {
+            Tree::Sign('#', _) => {
+                if let Some(attribute) = item.get(index + 1) {
+                    lines.extend(doc_line(attribute));
                     index += 1;
                 }
             }
-            TokenTree::Ident(word) if word == "fn" => {
-                return Ok((index, first_paragraph(&lines), qualifier));
-            }
-            TokenTree::Ident(word) if word == "pub" => {}
-            TokenTree::Ident(word)
-                if ["async", "unsafe", "extern", "const"].iter().any(|known| word == known) =>
-            {
-                qualifier.get_or_insert_with(|| word.clone());
-            }
+            Tree::Name(word) => match word.as_ref() {
+                "fn" => return Ok((index, first_paragraph(&lines), qualifier)),
+                "pub" => {}
+                "async" | "unsafe" | "extern" | "const" => {
+                    qualifier.get_or_insert((word.as_ref(), index));
+                }
+                _ => return Err(index),
+            },
             // `pub(crate)`, and the name behind `extern`.
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {}
-            TokenTree::Literal(_) => {}
-            other => return Err(syn::Error::new(other.span(), FORM)),
+            Tree::Group(Delimiter::Parenthesis, _) | Tree::Literal(_) => {}
+            _ => return Err(index),
         }
         index += 1;
     }
-    Err(syn::Error::new(tokens.first().map_or_else(Span::call_site, TokenTree::span), FORM))
+    Err(0)
 }
 
-fn doc_line(attribute: &Group) -> Option<String> {
-    let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
-    match tokens.as_slice() {
-        [TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Literal(literal)]
-            if name == "doc" =>
-        {
-            syn::parse2::<LitStr>(TokenTree::Literal(literal.clone()).into())
-                .ok()
-                .map(|text| text.value())
+fn doc_line(attribute: &Tree<'_>) -> Option<String> {
+    match attribute.group(Delimiter::Bracket)? {
+        [name, Tree::Sign('=', _), text] if name.is_name("doc") => {
+            text.string().map(Cow::into_owned)
         }
         _ => None,
     }

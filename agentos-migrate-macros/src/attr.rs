@@ -4,10 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{LitStr, Token};
 
-use crate::near;
+use crate::keys::{Given, Keys};
 
 /// The keys, in the order of the documentation.
-pub(crate) const KEYS: &[&str] = &[
+const KEYS: &[&str] = &[
     "version",
     "databases",
     "depends_on",
@@ -22,6 +22,8 @@ pub(crate) const KEYS: &[&str] = &[
     "deletes",
     "allow",
 ];
+
+const ATTRIBUTE: Keys = Keys { of: "`#[migration]`", known: KEYS, takes_colon: false, form_of };
 
 /// What the attribute says.
 #[derive(Default)]
@@ -40,8 +42,7 @@ pub(crate) struct Attribute {
     pub(crate) legacy_checksums: Vec<LitStr>,
     pub(crate) deletes: Vec<LitStr>,
     pub(crate) allow: Vec<LitStr>,
-    /// The keys that are given, also those whose value is wrong.
-    pub(crate) keys: Vec<String>,
+    pub(crate) keys: Given,
 }
 
 /// A path to a function.
@@ -55,84 +56,35 @@ pub(crate) struct Function {
 
 /// Reads all keys; every mistake is told, and the rest is read on.
 pub(crate) fn parse(tokens: TokenStream) -> (Attribute, Vec<syn::Error>) {
+    let mut attribute = Attribute::default();
     let mut errors = Vec::new();
-    let parsed = syn::parse::Parser::parse2(
-        |input: ParseStream<'_>| Ok(Attribute::read(input, &mut errors)),
-        tokens,
-    );
-    match parsed {
-        Ok(attribute) => (attribute, errors),
-        Err(error) => {
-            errors.push(error);
-            (Attribute::default(), errors)
-        }
-    }
+    attribute.keys =
+        ATTRIBUTE.read_all(tokens, &mut errors, |key, input, _| attribute.read_value(key, input));
+    (attribute, errors)
 }
 
 impl Attribute {
-    fn read(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> Self {
-        let mut attribute = Self::default();
-        while !input.is_empty() {
-            if let Err(error) = attribute.read_key(input) {
-                errors.push(error);
-                skip_to_comma(input);
-            }
-            if input.is_empty() {
-                break;
-            }
-            if let Err(error) = input.parse::<Token![,]>() {
-                errors.push(error);
-                skip_to_comma(input);
-                drop(input.parse::<Token![,]>());
-            }
-        }
-        attribute
-    }
-
-    fn read_key(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let key: Ident = input.parse().map_err(|error| {
-            syn::Error::new(error.span(), "expected a key, such as `version = \"0003\"`")
-        })?;
-        let word = key.to_string();
-        if !KEYS.contains(&word.as_str()) {
-            let keys: Vec<String> = KEYS.iter().map(|key| format!("`{key}`")).collect();
-            let suggestion = near::suggestion(&word, KEYS.iter().copied());
-            // The key that is meant is not missing as well.
-            self.keys.extend(near::nearest(&word, KEYS.iter().copied()).map(str::to_owned));
-            let text = format!(
-                "unknown key `{word}`{suggestion}\n`#[migration]` takes {}",
-                keys.join(", ")
-            );
-            return Err(syn::Error::new(key.span(), text));
-        }
-        if self.keys.contains(&word) {
-            return Err(syn::Error::new(key.span(), format!("`{word}` is given twice; keep one")));
-        }
-        self.keys.push(word.clone());
-        if input.parse::<Token![=]>().is_err() {
-            return Err(syn::Error::new(
-                key.span(),
-                format!("`{word}` takes a value: {}", form_of(&word)),
-            ));
-        }
-        match word.as_str() {
-            "version" => self.version = Some(text(input, &word)?),
+    fn read_value(&mut self, key: &str, input: ParseStream<'_>) -> syn::Result<()> {
+        let text = || ATTRIBUTE.text(input, key).map(Some);
+        let texts = || ATTRIBUTE.texts(input, key);
+        match key {
+            "version" => self.version = text()?,
             "databases" => {
                 let list = input.fork().parse::<proc_macro2::Group>();
                 self.databases_span = list.ok().map(|list| list.span());
-                self.databases = Some(texts(input, &word)?);
+                self.databases = Some(texts()?);
             }
-            "depends_on" => self.depends_on = texts(input, &word)?,
-            "name" => self.name = Some(text(input, &word)?),
-            "description" => self.description = Some(text(input, &word)?),
-            "schema_version" => self.schema_version = Some(text(input, &word)?),
-            "downgrade" => self.downgrade = Some(function(input, &word)?),
-            "irreversible" => self.irreversible = Some(text(input, &word)?),
-            "validate" => self.validate = Some(function(input, &word)?),
-            "transaction" => self.transaction = Some(text(input, &word)?),
-            "legacy_checksums" => self.legacy_checksums = texts(input, &word)?,
-            "deletes" => self.deletes = texts(input, &word)?,
-            _ => self.allow = texts(input, &word)?,
+            "depends_on" => self.depends_on = texts()?,
+            "name" => self.name = text()?,
+            "description" => self.description = text()?,
+            "schema_version" => self.schema_version = text()?,
+            "downgrade" => self.downgrade = Some(function(input, key)?),
+            "irreversible" => self.irreversible = text()?,
+            "validate" => self.validate = Some(function(input, key)?),
+            "transaction" => self.transaction = text()?,
+            "legacy_checksums" => self.legacy_checksums = texts()?,
+            "deletes" => self.deletes = texts()?,
+            _ => self.allow = texts()?,
         }
         Ok(())
     }
@@ -157,39 +109,9 @@ fn form_of(key: &str) -> &'static str {
     }
 }
 
-fn text(input: ParseStream<'_>, key: &str) -> syn::Result<LitStr> {
-    let span = input.span();
-    input
-        .parse()
-        .map_err(|_| syn::Error::new(span, format!("`{key}` is a string: {}", form_of(key))))
-}
-
-fn texts(input: ParseStream<'_>, key: &str) -> syn::Result<Vec<LitStr>> {
-    let span = input.span();
-    let wrong = |span: Span| {
-        syn::Error::new(span, format!("`{key}` is a list of strings: {}", form_of(key)))
-    };
-    if !input.peek(syn::token::Bracket) {
-        return Err(wrong(span));
-    }
-    let content;
-    syn::bracketed!(content in input);
-    let mut list = Vec::new();
-    while !content.is_empty() {
-        let span = content.span();
-        list.push(content.parse::<LitStr>().map_err(|_| wrong(span))?);
-        if !content.is_empty() {
-            let span = content.span();
-            content.parse::<Token![,]>().map_err(|_| wrong(span))?;
-        }
-    }
-    Ok(list)
-}
-
 fn function(input: ParseStream<'_>, key: &str) -> syn::Result<Function> {
     let span = input.span();
-    let wrong =
-        |span: Span| syn::Error::new(span, format!("`{key}` names a function: {}", form_of(key)));
+    let wrong = |span: Span| ATTRIBUTE.wrong(span, key, "names a function");
     let mut path = TokenStream::new();
     let mut names: Vec<Ident> = Vec::new();
     loop {
@@ -211,60 +133,18 @@ fn function(input: ParseStream<'_>, key: &str) -> syn::Result<Function> {
     Ok(Function { path, last, is_here })
 }
 
-fn skip_to_comma(input: ParseStream<'_>) {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        drop(input.parse::<TokenTree>());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Pieces of attributes, right and wrong.
-    fn piece() -> impl Strategy<Value = String> {
-        prop_oneof![
-            proptest::sample::select(KEYS).prop_map(str::to_owned),
-            proptest::sample::select(
-                &[
-                    "=",
-                    ",",
-                    "::",
-                    "[",
-                    "]",
-                    "(",
-                    ")",
-                    "{",
-                    "}",
-                    "#",
-                    "\"0001\"",
-                    "[\"a\", \"b\"]",
-                    "0001",
-                    "self",
-                    "crate",
-                    "r#type",
-                    "'a'",
-                    "b\"x\"",
-                    "-",
-                    "!",
-                    "a::b",
-                    "[\"a\" \"b\"]",
-                ][..]
-            )
-            .prop_map(str::to_owned),
-            "[a-z_]{1,9}",
-            "\\PC{1,3}",
-        ]
-    }
+    use crate::keys;
 
     proptest! {
         #[test]
         fn any_tokens_are_read_or_refused_with_what_to_write(
-            pieces in proptest::collection::vec(piece(), 0..24),
+            tokens in keys::tests::tokens(KEYS),
         ) {
-            let Ok(tokens) = pieces.join(" ").parse::<TokenStream>() else { return Ok(()) };
             let (_, errors) = parse(tokens);
             for error in errors {
                 prop_assert!(!error.to_string().is_empty());

@@ -3,15 +3,17 @@
 //! Only literals that stand in the call are looked at; everything else is
 //! passed over in silence.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use syn::LitStr;
+use std::borrow::Cow;
+
+use proc_macro2::Delimiter;
 
 use crate::near;
 use crate::sql::{self, Use};
+use crate::trees::Tree;
 
 /// Something wrong at a literal.
-pub(crate) struct Finding {
-    pub(crate) literal: LitStr,
+pub(crate) struct Finding<'a> {
+    pub(crate) literal: &'a Tree<'a>,
     pub(crate) text: String,
 }
 
@@ -69,76 +71,74 @@ const METHODS: &[Method] = &[
 ];
 
 /// Looks at every call in the tokens; `databases` are those that the migration names.
-pub(crate) fn check(tokens: TokenStream, databases: &[String]) -> Vec<Finding> {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+pub(crate) fn check<'a>(trees: &'a [Tree<'a>], databases: &[String]) -> Vec<Finding<'a>> {
     let mut findings = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let TokenTree::Group(group) = token else { continue };
-        if group.delimiter() == Delimiter::Parenthesis
-            && let [.., TokenTree::Punct(dot), TokenTree::Ident(name)] =
-                without_generics(&tokens[..index])
-        {
-            let method = METHODS.iter().find(|method| dot.as_char() == '.' && name == method.name);
-            if let Some(method) = method {
-                method.check(&arguments(group.stream()), databases, &mut findings);
-            }
-        }
-        findings.extend(check(group.stream(), databases));
-    }
+    check_into(trees, databases, &mut findings);
     findings
 }
 
+fn check_into<'a>(trees: &'a [Tree<'a>], databases: &[String], findings: &mut Vec<Finding<'a>>) {
+    for (index, tree) in trees.iter().enumerate() {
+        let Tree::Group(delimiter, inner) = tree else { continue };
+        if *delimiter == Delimiter::Parenthesis
+            && let [.., Tree::Sign('.', _), Tree::Name(name)] = without_generics(&trees[..index])
+            && let Some(method) = METHODS.iter().find(|method| name == method.name)
+        {
+            method.check(&arguments(inner), databases, findings);
+        }
+        check_into(inner, databases, findings);
+    }
+}
+
 /// Cuts `::<…>` off the end.
-fn without_generics(tokens: &[TokenTree]) -> &[TokenTree] {
-    let is = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+fn without_generics<'a>(trees: &'a [Tree<'a>]) -> &'a [Tree<'a>] {
     let mut depth = 0_usize;
-    for (index, token) in tokens.iter().enumerate().rev() {
-        if is(token, '>') {
+    for (index, tree) in trees.iter().enumerate().rev() {
+        if tree.is_sign('>') {
             depth += 1;
-        } else if is(token, '<') {
+        } else if tree.is_sign('<') {
             depth = depth.saturating_sub(1);
         }
         if depth == 0 {
             // The loop stops at once where nothing is generic.
-            let is_turbofish = is(token, '<')
-                && index >= 2
-                && is(&tokens[index - 1], ':')
-                && is(&tokens[index - 2], ':');
-            return if is_turbofish { &tokens[..index - 2] } else { tokens };
+            return match &trees[..=index] {
+                [before @ .., Tree::Sign(':', _), Tree::Sign(':', _), Tree::Sign('<', _)] => before,
+                _ => trees,
+            };
         }
     }
-    tokens
+    trees
 }
 
 impl Method {
-    fn check(
+    fn check<'a>(
         &self,
-        arguments: &[Vec<TokenTree>],
+        arguments: &[&'a [Tree<'a>]],
         databases: &[String],
-        findings: &mut Vec<Finding>,
+        findings: &mut Vec<Finding<'a>>,
     ) {
         if arguments.len() != self.arity {
             return;
         }
         let literal = |index: &usize| arguments.get(*index).and_then(|argument| literal(argument));
-        for database in self.databases.iter().filter_map(literal) {
-            if !databases.contains(&database.value()) {
-                let text = undeclared(&database.value(), databases);
-                findings.push(Finding { literal: database, text });
+        for (literal, database) in self.databases.iter().filter_map(literal) {
+            if !databases.iter().any(|name| *name == database) {
+                let text = undeclared(&database, databases);
+                findings.push(Finding { literal, text });
             }
         }
-        for sql in self.sql.iter().filter_map(literal) {
-            if let Err(text) = sql::check(&sql.value(), self.usage) {
-                findings.push(Finding { literal: sql, text });
+        for (literal, sql) in self.sql.iter().filter_map(literal) {
+            if let Err(text) = sql::check(&sql, self.usage) {
+                findings.push(Finding { literal, text });
             } else if let Some(given) =
                 self.parameters.and_then(|index| given(arguments.get(index)?))
             {
-                let wanted = sql::parameters(&sql.value());
+                let wanted = sql::parameters(&sql);
                 if wanted != given {
                     let text = format!(
                         "this statement takes {wanted} parameter(s), and {given} are given"
                     );
-                    findings.push(Finding { literal: sql, text });
+                    findings.push(Finding { literal, text });
                 }
             }
         }
@@ -160,77 +160,67 @@ fn undeclared(database: &str, databases: &[String]) -> String {
     format!("this migration does not name the database `{database}`{help}")
 }
 
-/// Splits arguments at their commas.
-fn arguments(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
-    let mut split = vec![Vec::new()];
+/// Splits arguments at the commas that stand in no `|…|` and in no `::<…>`.
+fn arguments<'a>(trees: &'a [Tree<'a>]) -> Vec<&'a [Tree<'a>]> {
     let mut in_closure = false;
-    for token in tokens {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == '|' => in_closure = !in_closure,
-            TokenTree::Punct(punct) if punct.as_char() == ',' && !in_closure => {
-                split.push(Vec::new());
-                continue;
+    let mut generics = 0_usize;
+    let mut split = Vec::new();
+    let mut start = 0;
+    for (index, tree) in trees.iter().enumerate() {
+        match (tree, &trees[..index]) {
+            (Tree::Sign('|', _), _) => in_closure = !in_closure,
+            (Tree::Sign('<', _), [.., Tree::Sign(':', _)]) => generics += 1,
+            (Tree::Sign('<', _), _) if generics > 0 => generics += 1,
+            // Not that of `->`.
+            (Tree::Sign('>', _), [.., Tree::Sign('-', true)]) => {}
+            (Tree::Sign('>', _), _) => generics = generics.saturating_sub(1),
+            (Tree::Sign(',', _), _) if !in_closure && generics == 0 => {
+                split.push(&trees[start..index]);
+                start = index + 1;
             }
             _ => {}
         }
-        if let Some(last) = split.last_mut() {
-            last.push(token);
-        }
     }
+    split.push(&trees[start..]);
     // A comma behind the last argument.
     split.retain(|argument| !argument.is_empty());
     split
 }
 
-fn literal(argument: &[TokenTree]) -> Option<LitStr> {
+fn literal<'a>(argument: &'a [Tree<'a>]) -> Option<(&'a Tree<'a>, Cow<'a, str>)> {
     match argument {
-        [TokenTree::Literal(literal)] => {
-            syn::parse2(TokenTree::Literal(literal.clone()).into()).ok()
-        }
-        [TokenTree::Group(group)] if group.delimiter() == Delimiter::None => {
-            literal(&group.stream().into_iter().collect::<Vec<_>>())
-        }
+        [literal] => Some((literal, literal.string()?)),
         _ => None,
     }
 }
 
 /// Returns how many parameters are given, where that can be seen: `[a, b]`, `(a, b)`, `params![a, b]`.
-fn given(argument: &[TokenTree]) -> Option<usize> {
-    let group = match argument {
-        [TokenTree::Group(group)] => group,
-        [TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Group(group)]
-            if name == "params" =>
-        {
-            group
+fn given(argument: &[Tree<'_>]) -> Option<usize> {
+    let (delimiter, inner) = match argument {
+        [Tree::Group(delimiter, inner)] => (*delimiter, inner),
+        [name, Tree::Sign(..), Tree::Group(delimiter, inner)] if name.is_name("params") => {
+            (*delimiter, inner)
         }
         _ => return None,
     };
-    let inner: Vec<TokenTree> = group.stream().into_iter().collect();
     // `[x; 3]`, named parameters and `..` are not for counting.
-    let plain = inner.iter().all(|token| !matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | '|' | '<')));
-    let is_list = group.delimiter() == Delimiter::Bracket || commas(&inner) > 0;
-    if group.delimiter() == Delimiter::Brace || !plain || !is_list && !inner.is_empty() {
+    let plain = !inner.iter().any(|tree| matches!(tree, Tree::Sign(';' | '|' | '<', _)));
+    let is_list = delimiter == Delimiter::Bracket || commas(inner) > 0;
+    if delimiter == Delimiter::Brace || !plain || !is_list && !inner.is_empty() {
         return None;
     }
-    if group.delimiter() == Delimiter::Bracket && starts_with_pairs(&inner) {
+    // `[(":name", value)]` names its parameters.
+    if delimiter == Delimiter::Bracket
+        && matches!(inner.first(), Some(Tree::Group(Delimiter::Parenthesis, _)))
+    {
         return None;
     }
-    let trailing = usize::from(
-        matches!(inner.last(), Some(TokenTree::Punct(punct)) if punct.as_char() == ','),
-    );
-    Some(if inner.is_empty() { 0 } else { commas(&inner) + 1 - trailing })
+    let trailing = usize::from(inner.last().is_some_and(|tree| tree.is_sign(',')));
+    Some(if inner.is_empty() { 0 } else { commas(inner) + 1 - trailing })
 }
 
-/// `[(":name", value)]` names its parameters.
-fn starts_with_pairs(inner: &[TokenTree]) -> bool {
-    matches!(inner.first(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
-}
-
-fn commas(tokens: &[TokenTree]) -> usize {
-    tokens
-        .iter()
-        .filter(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','))
-        .count()
+fn commas(trees: &[Tree<'_>]) -> usize {
+    trees.iter().filter(|tree| tree.is_sign(',')).count()
 }
 
 #[cfg(test)]
@@ -239,10 +229,8 @@ mod tests {
 
     #[track_caller]
     fn finds(source: &str, expected: &[&str]) {
-        let findings = check(
-            source.parse().expect("tokens"),
-            &["conversations".to_owned(), "rules".to_owned()],
-        );
+        let trees = crate::lexer::lex(source).expect("tokens");
+        let findings = check(&trees, &["conversations".to_owned(), "rules".to_owned()]);
         let texts: Vec<_> = findings
             .iter()
             .map(|finding| finding.text.lines().next().unwrap_or_default().to_owned())
@@ -291,6 +279,14 @@ mod tests {
         finds(
             r#"ctx.execute("rules", "DELETE FROM t; DELETE FROM u", [])"#,
             &["this runs one statement, and the text has several"],
+        );
+        finds(
+            r#"ctx.query_map("rules", "SELEC 1", [], |row| -> R<i64> { row.get::<_, Vec<(u8, u8)>>(0) })"#,
+            &["SQLite can't parse this: near \"SELEC\": syntax error"],
+        );
+        finds(
+            r#"ctx.query_row::<i64>("rules", "SELEC 2", params![a > b, c], |row| row.get::<_, i64>(0))"#,
+            &["SQLite can't parse this: near \"SELEC\": syntax error"],
         );
         finds(
             r#"ctx.copy_rows("rules", "SELEC a", "audit", "INSERT INTO t VALUES (?)")"#,

@@ -18,48 +18,64 @@ fn private() -> TokenStream {
     quote!(::agentos_migrate::private)
 }
 
-/// Declares the version of a migration that is refused: what depends on it is not to blame.
-pub(crate) fn declares_alone(number: u128, span: Span) -> TokenStream {
-    let import = import(span);
-    let declares = declares(number, span);
-    quote!(const _: () = { #import #declares };)
+/// Names the set: where `migrations!` is not expanded yet it may be missing, and then a trait says so.
+///
+/// The inner names shadow the outer ones: the crate's own set, if there is one.
+fn declaration() -> TokenStream {
+    let (marker, private) = (marker(), private());
+    if state::with(|known| known.databases.is_some()) {
+        return quote!(&crate::#marker::DECLARATION);
+    }
+    quote!({
+        use #private::no_set::*;
+        {
+            use crate::*;
+            &#marker::DECLARATION
+        }
+    })
 }
 
-/// Names the set once; if `migrations!` is missing, this is the one line that says so.
-fn import(span: Span) -> TokenStream {
-    let marker = Ident::new(&marker().to_string(), span.resolved_at(Span::call_site()));
-    quote_spanned!(span.resolved_at(Span::call_site())=> use crate::#marker as __set;)
+/// Asks once for a set that is not seen yet, with a text for who forgot it.
+pub(crate) fn demand_of_a_set(span: Span) -> TokenStream {
+    let (marker, private) = (marker(), private());
+    if !state::with(state::Known::asks_for_the_set) {
+        return TokenStream::new();
+    }
+    let marker = Ident::new(&marker.to_string(), span.resolved_at(Span::call_site()));
+    let asked = quote_spanned!(span=> <#marker::Set as #private::DeclaredSet>::PROOF);
+    quote! {
+        const _: () = {
+            use #private::no_set::*;
+            const _: () = {
+                use crate::*;
+                #asked
+            };
+        };
+    }
 }
 
-/// Declares a version, so that a second one of it does not compile.
-fn declares(number: u128, span: Span) -> TokenStream {
-    let private = private();
+/// Declares a version, if a migration that was expanded before depends on it.
+pub(crate) fn declares(number: u128, span: Span) -> TokenStream {
+    if !state::with(|known| known.asked.contains(&number)) {
+        return TokenStream::new();
+    }
+    let (marker, private) = (marker(), private());
     let number = Literal::u128_unsuffixed(number);
-    quote_spanned!(span=> impl #private::Declares<#private::VersionNumber<#number>> for __set::Set {})
+    quote_spanned! {span.resolved_at(Span::call_site())=>
+        impl #private::Declares<#private::VersionNumber<#number>> for crate::#marker::Set {}
+    }
 }
 
-/// Asks the compiler for what was not seen yet: dependencies that are
-/// expanded later, and databases where `migrations!` is.
-fn proofs(depends_on: &[(LitStr, u128)], databases: &[LitStr]) -> TokenStream {
-    let private = private();
-    let (unseen, is_set_seen) = state::with(|known| {
-        let unseen = |dependency: &&(LitStr, u128)| !known.holds(dependency.1);
-        let unseen: Vec<_> = depends_on.iter().filter(unseen).collect();
-        (unseen, known.databases.is_some())
-    });
-    let versions = unseen.into_iter().map(|(text, number)| {
+/// Asks the compiler for dependencies that are expanded later, if they exist.
+fn proofs(depends_on: &[(LitStr, u128)]) -> TokenStream {
+    let (marker, private) = (marker(), private());
+    let unseen = |dependency: &&(LitStr, u128)| state::with(|known| known.asks_for(dependency.1));
+    let versions = depends_on.iter().filter(unseen).map(|(text, number)| {
         let number = Literal::u128_unsuffixed(*number);
         quote_spanned!(text.span()=>
-            const _: () = <__set::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
+            const _: () = <crate::#marker::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
     });
-    let databases = databases.iter().filter(|_| !is_set_seen).map(|text| {
-        let name: String =
-            text.value().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let name = if name.is_empty() { "_empty".to_owned() } else { name };
-        let name = Ident::new_raw(&name, text.span());
-        quote_spanned!(text.span()=> const _: () = __set::databases::#name;)
-    });
-    quote!(#(#versions)* #(#databases)*)
+    quote!(#(#versions)*)
 }
 
 /// What the registration of any migration holds.
@@ -89,9 +105,10 @@ impl Registration<'_> {
         let private = private();
         let Self { version, name, description, databases, legacy_checksums, deletes, .. } = self;
         let Self { allow, upgrade, downgrade, validate, file, line, .. } = self;
-        let import = import(version.span());
+        let set = declaration();
+        let demand = demand_of_a_set(version.span());
         let declares = declares(self.number, version.span());
-        let proofs = proofs(self.depends_on, databases);
+        let proofs = proofs(self.depends_on);
         let number = Literal::u128_unsuffixed(self.number);
         let depends_on = self.depends_on.iter().map(|(text, number)| {
             let number = Literal::u128_unsuffixed(*number);
@@ -101,33 +118,31 @@ impl Registration<'_> {
         let irreversible = option(self.irreversible);
         let checksum = Literal::byte_string(self.checksum);
         quote! {
-            const _: () = {
-                #import
-                #declares
-                #proofs
-                #private::inventory::submit! {
-                    #private::Registration {
-                        set: &__set::DECLARATION,
-                        version: #version,
-                        number: #number,
-                        name: #name,
-                        description: #description,
-                        databases: &[#(#databases),*],
-                        depends_on: &[#(#depends_on),*],
-                        schema_version: #schema_version,
-                        irreversible: #irreversible,
-                        checksum: *#checksum,
-                        legacy_checksums: &[#(#legacy_checksums),*],
-                        deletes: &[#(#deletes),*],
-                        allow: &[#(#allow),*],
-                        file: #file,
-                        line: #line,
-                        upgrade: #upgrade,
-                        downgrade: #downgrade,
-                        validate: #validate,
-                    }
+            #demand
+            #declares
+            #proofs
+            #private::inventory::submit! {
+                #private::Registration {
+                    set: #set,
+                    version: #version,
+                    number: #number,
+                    name: #name,
+                    description: #description,
+                    databases: &[#(#databases),*],
+                    depends_on: &[#(#depends_on),*],
+                    schema_version: #schema_version,
+                    irreversible: #irreversible,
+                    checksum: *#checksum,
+                    legacy_checksums: &[#(#legacy_checksums),*],
+                    deletes: &[#(#deletes),*],
+                    allow: &[#(#allow),*],
+                    file: #file,
+                    line: #line,
+                    upgrade: #upgrade,
+                    downgrade: #downgrade,
+                    validate: #validate,
                 }
-            };
+            }
         }
     }
 }
@@ -149,6 +164,8 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         .as_ref()
         .map(|function| step(checked, is_own.downgrade, function.last.span(), &function.path));
     let validate = checked.validate.as_ref().map(|function| validation(function, is_own.validate));
+    let place = Span::call_site().unwrap();
+    let (file, line) = (place.file(), Literal::usize_unsuffixed(place.line()));
     let registration = Registration {
         version: &checked.version,
         number: checked.number,
@@ -165,8 +182,8 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         upgrade,
         downgrade: option(downgrade),
         validate: option(validate),
-        file: quote!(::core::file!()),
-        line: quote!(::core::line!()),
+        file: quote!(#file),
+        line: quote!(#line),
     }
     .tokens();
     quote!(#item #registration)
@@ -183,13 +200,19 @@ fn step(checked: &Checked, is_own: bool, span: Span, path: &TokenStream) -> Toke
     if is_own {
         return quote!(#private::Step::#variant(#path));
     }
-    let call = quote_spanned!(span=> #private::StepResult::into_result(#path(ctx)));
+    let ctx = own_context();
+    let call = quote_spanned!(span=> #private::StepResult::into_result(#path(#ctx)));
     quote! {
         #private::Step::#variant({
-            fn step(ctx: &mut ::agentos_migrate::#context) -> ::agentos_migrate::Result<()> { #call }
+            fn step(#ctx: &mut ::agentos_migrate::#context) -> ::agentos_migrate::Result<()> { #call }
             step
         })
     }
+}
+
+/// The context of a function of ours: one name, also where another macro made the migration.
+fn own_context() -> Ident {
+    Ident::new("ctx", Span::mixed_site())
 }
 
 fn validation(function: &attr::Function, is_own: bool) -> TokenStream {
@@ -197,9 +220,10 @@ fn validation(function: &attr::Function, is_own: bool) -> TokenStream {
     if is_own {
         return path.clone();
     }
-    let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(ctx)));
+    let ctx = own_context();
+    let call = quote_spanned!(span=> #private::CheckResult::into_result(#path(#ctx)));
     quote!({
-        fn validate(ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
+        fn validate(#ctx: &::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<bool> { #call }
         validate
     })
 }
@@ -209,8 +233,8 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
     let private = private();
     let run = |parts: &[Part]| {
         let calls = parts.iter().map(|Part { database, path, .. }| {
-            let path = format!("/{path}");
-            quote!(ctx.execute_batch(#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)))?;)
+            let text = included(path);
+            quote!(#private::run_file(ctx, #database, #path, #text)?;)
         });
         quote!(#private::Step::Atomic({
             fn step(ctx: &mut ::agentos_migrate::MigrationContext) -> ::agentos_migrate::Result<()> {
@@ -244,6 +268,12 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
     .tokens()
 }
 
+/// Writes the text of a file, from the crate's root, as the compiler includes and follows it.
+fn included(path: &str) -> TokenStream {
+    let path = format!("/{path}");
+    quote!(::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)))
+}
+
 /// Writes the marker module, the registry, and the modules of the folder.
 pub(crate) fn set(set: &Set) -> TokenStream {
     let private = private();
@@ -254,18 +284,13 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         .as_ref()
         .map_or_else(|| "schema_version".to_owned(), LitStr::value);
     let (expected, seal) = (&set.expected, set.seal());
-    let lock_file = set.lock.as_ref().map_or_else(
-        || quote!(""),
-        |lock| {
-            let path = format!("/{}", lock.path.value());
-            quote!(::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)))
-        },
-    );
+    let lock_file =
+        set.lock.as_ref().map_or_else(|| quote!(""), |lock| included(&lock.path.value()));
     let (lock_path, dir) =
         (option(set.lock.as_ref().map(|lock| &lock.path)), option(set.dir.as_ref()));
     let baseline = set.baseline.iter().map(|(database, path)| {
-        let path = format!("/{path}");
-        quote!((#database, ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path))))
+        let text = included(path);
+        quote!((#database, #text))
     });
     let declaration = quote! {
         #private::SetDeclaration {
@@ -295,8 +320,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         quote!(#[doc = #documentation] #[path = #path] pub mod #name;)
     });
     let sql_migrations = set.sql_migrations.iter().map(sql_migration);
-    let names = set.databases.iter().map(|name| Ident::new_raw(&name.to_string(), name.span()));
-    let base = base(&declaration, &quote!(#(pub const #names: () = ();)*));
+    let base = base(&declaration);
     quote! {
         #base
         #tracked
@@ -308,33 +332,19 @@ pub(crate) fn set(set: &Set) -> TokenStream {
 /// Writes an empty set, in place of one that can't be read.
 pub(crate) fn empty_set() -> TokenStream {
     let private = private();
-    let declaration = quote! {
-        #private::SetDeclaration {
-            crate_name: "",
-            databases: &[],
-            backup: &[],
-            schema_version_table: "",
-            baseline: &[],
-            expected: &[],
-            lock: "",
-            lock_path: ::core::option::Option::None,
-            dir: ::core::option::Option::None,
-            manifest_dir: "",
-            seal: 0,
-        }
-    };
-    base(&declaration, &TokenStream::new())
+    let declaration = quote!(#private::SetDeclaration::NONE);
+    base(&declaration)
 }
 
-fn base(declaration: &TokenStream, names: &TokenStream) -> TokenStream {
+fn base(declaration: &TokenStream) -> TokenStream {
     let (marker, private) = (marker(), private());
     quote! {
         #[doc(hidden)]
-        #[allow(dead_code, non_upper_case_globals)]
+        #[allow(dead_code)]
         pub mod #marker {
             pub struct Set;
+            impl #private::DeclaredSet for Set {}
             pub static DECLARATION: #private::SetDeclaration = #declaration;
-            pub mod databases { #names }
         }
 
         /// Returns the migrations of this crate, sorted by version.

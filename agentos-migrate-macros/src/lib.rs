@@ -1,10 +1,15 @@
 //! The macros of agentos-migrate.
 //!
-//! Parse (`attr`, `ast`, `set`, `sql_file`), judge (`valid`, `signature`,
-//! `sql`, `calls`, `lock`), write (`expand`, `fallback`): no rule outside the
-//! judges, no `quote!` outside the writers. `source` and `meaning` say what a
-//! migration is made of, `checksum` sums it up. The body of a function stays
-//! opaque tokens. Generated code points at `agentos_migrate::private` only.
+//! Read (`keys`, `lexer`, `trees`), parse (`attr`, `ast`, `set`, `sql_file`),
+//! judge (`valid`, `signature`, `sql`, `calls`, `lock`), write (`expand`,
+//! `fallback`): no rule outside the judges, no `quote!` outside the writers.
+//! `source` and `meaning` say what a migration is made of, `checksum` sums it
+//! up. Generated code points at `agentos_migrate::private` only.
+//!
+//! Every macro is expanded at each build, so what counts is the price of one.
+//! The compiler is asked for a whole text instead of for its tokens, and what
+//! is asked of it in return is a static and nothing else: no `impl`, no item
+//! around it, unless a dependency has to be proved.
 
 mod ast;
 mod attr;
@@ -13,6 +18,8 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod keys;
+mod lexer;
 mod lint_codes;
 mod lock;
 mod meaning;
@@ -24,6 +31,7 @@ mod sql;
 mod sql_file;
 mod sql_header;
 mod state;
+mod trees;
 mod valid;
 
 use proc_macro::TokenStream;
@@ -82,7 +90,7 @@ pub fn migration(attribute: TokenStream, item: TokenStream) -> TokenStream {
 pub fn migrations(input: TokenStream) -> TokenStream {
     match set::parse(input.into()) {
         Ok(set) => expand::set(&set).into(),
-        Err(error) => fallback::set(&error).into(),
+        Err(errors) => fallback::set(errors).into(),
     }
 }
 
@@ -103,7 +111,7 @@ pub fn migrations(input: TokenStream) -> TokenStream {
 pub fn sql_migration(input: TokenStream) -> TokenStream {
     match sql_file::declared(input.into()) {
         Ok(migration) => expand::sql_migration(&migration).into(),
-        Err(error) => error.into_compile_error().into(),
+        Err(refused) => fallback::migration(refused).into(),
     }
 }
 

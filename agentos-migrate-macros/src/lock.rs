@@ -104,16 +104,15 @@ fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
 
 /// Reads a lock file.
 fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
+    let root = crate::state::manifest_dir();
+    let shown = path.strip_prefix(root).unwrap_or(path).display();
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            format!(
-                "{} does not exist: create it with `{VARIABLE}=update cargo check`",
-                path.display()
-            )
+            format!("{shown} does not exist: create it with `{VARIABLE}=update cargo check`")
         }
-        _ => format!("cannot read {}: {error}", path.display()),
+        _ => format!("cannot read {shown}: {error}"),
     })?;
-    parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    parse(&text).map_err(|error| format!("{shown}: {error}"))
 }
 
 /// Makes the file one that can be read: created if it is missing, without the lines that nobody can read.

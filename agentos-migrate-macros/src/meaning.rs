@@ -2,17 +2,18 @@
 //!
 //! `docs/format.md` states the rule; `checksum` turns what is named here into bytes.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::Delimiter;
 use syn::LitStr;
 
 use crate::ast;
 use crate::attr::{self, Attribute};
 use crate::checksum::Canonical;
 use crate::source::{self, NamedItem, SourceFile};
+use crate::trees::Tree;
 
 /// A migration's function, and the items of its file that it names.
 pub(crate) struct Source<'a> {
-    item: &'a TokenStream,
+    item: &'a [Tree<'a>],
     pub(crate) file: Option<&'a SourceFile>,
     pub(crate) named: Vec<NamedItem<'a>>,
 }
@@ -21,16 +22,15 @@ impl<'a> Source<'a> {
     /// Follows the names in the function, the downgrade and the validation.
     pub(crate) fn new(
         attribute: &Attribute,
-        item: &'a TokenStream,
-        function: &ast::Function,
+        item: &'a [Tree<'a>],
+        function: &ast::Function<'_>,
         file: Option<&'a SourceFile>,
     ) -> Self {
         let mut named = Vec::new();
         if let Some(file) = file {
             let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
-            let mut words = source::names_in(item.clone());
-            words.extend(functions.filter(|path| path.is_here).map(|path| path.last.to_string()));
-            named = file.reached_from(words);
+            let functions = functions.filter(|path| path.is_here);
+            named = file.reached_from(item, functions.map(|path| path.last.to_string()));
             named.retain(|item| function.name != item.name);
         }
         Self { item, file, named }
@@ -40,12 +40,12 @@ impl<'a> Source<'a> {
     pub(crate) fn checksum(&self, attribute: &Attribute, number: Option<u128>) -> [u8; 32] {
         let mut canonical = Canonical::new();
         values(attribute, number, &mut canonical);
-        canonical.tokens(without_visibility(self.item.clone()));
+        canonical.tokens(without_visibility(self.item));
         if let Some(file) = self.file {
-            include(&mut canonical, self.item.clone(), file);
+            include(&mut canonical, self.item, file);
             for named in &self.named {
-                canonical.tokens(without_visibility(named.tokens.clone()));
-                include(&mut canonical, named.tokens.clone(), file);
+                canonical.tokens(without_visibility(named.trees));
+                include(&mut canonical, named.trees, file);
             }
         }
         canonical.finish()
@@ -75,25 +75,22 @@ fn values(attribute: &Attribute, number: Option<u128>, canonical: &mut Canonical
 }
 
 /// Leaves out `pub` and `pub(…)` in front of an item: who may name it does not change what it does.
-fn without_visibility(item: TokenStream) -> TokenStream {
-    let is_word = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "pub");
-    let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+fn without_visibility<'a>(item: &'a [Tree<'a>]) -> impl Iterator<Item = &'a Tree<'a>> {
     // Only attributes stand before it.
-    let is_attribute =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(_) | TokenTree::Group(_));
-    let first = tokens.iter().position(|token| !is_attribute(token));
-    if let Some(at) = first.filter(|at| is_word(&tokens[*at])) {
-        let is_restricted = matches!(
-            tokens.get(at + 1),
-            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis
-        );
-        tokens.drain(at..=at + usize::from(is_restricted));
-    }
-    tokens.into_iter().collect()
+    let is_attribute = |tree: &Tree<'_>| matches!(tree, Tree::Sign(..) | Tree::Group(..));
+    let first = item.iter().position(|tree| !is_attribute(tree));
+    let (before, after) = match first.filter(|at| item[*at].is_name("pub")) {
+        Some(at) => {
+            let restriction = item.get(at + 1).and_then(|tree| tree.group(Delimiter::Parenthesis));
+            (&item[..at], &item[at + 1 + usize::from(restriction.is_some())..])
+        }
+        None => (item, &item[item.len()..]),
+    };
+    before.iter().chain(after)
 }
 
-fn include(canonical: &mut Canonical, tokens: TokenStream, file: &SourceFile) {
-    for path in source::included_files(tokens, &file.path) {
+fn include(canonical: &mut Canonical, trees: &[Tree<'_>], file: &SourceFile) {
+    for path in source::included_files(trees, &file.path) {
         // A file that is missing is the compiler's to tell.
         if let Ok(text) = std::fs::read_to_string(path) {
             canonical.file(&text);
@@ -113,9 +110,9 @@ mod tests {
             ("fn a() { pub }", "fn a() { pub }"),
             ("pub struct A(pub u8);", "struct A(pub u8);"),
         ] {
-            let tokens: TokenStream = item.parse().expect("tokens");
-            let rest: TokenStream = rest.parse().expect("tokens");
-            assert_eq!(without_visibility(tokens).to_string(), rest.to_string());
+            let item = crate::lexer::lex(item).expect("tokens");
+            let rest = crate::lexer::lex(rest).expect("tokens");
+            assert!(without_visibility(&item).eq(&rest), "{item:?}");
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use syn::parse::{Parse, ParseStream};
-use syn::{LitStr, Token};
+use syn::LitStr;
+use syn::parse::ParseStream;
 
 use crate::checksum::Canonical;
+use crate::keys::Keys;
 use crate::lock::LockFile;
 use crate::sql_file::{self, SqlMigration};
 use crate::{baseline, near, state};
@@ -40,19 +41,38 @@ pub(crate) struct Module {
 }
 
 const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table", "baseline"];
+const MACRO: Keys = Keys { of: "`migrations!`", known: KEYS, takes_colon: true, form_of };
+
 const FORM: &str = "`migrations! { databases: [conversations, rules], lock: \"migrations.lock\", dir: \"src/versions\" }`";
 
-/// Reads the declaration, the lock file and the folder.
-pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
-    let declared: Declared = syn::parse2(input)?;
+/// Returns the accepted form of a key.
+fn form_of(key: &str) -> &'static str {
+    match key {
+        "databases" => "write `databases: [conversations, rules]`",
+        "lock" => "write `lock: \"migrations.lock\"`",
+        "dir" => "write `dir: \"src/versions\"`",
+        "backup" => "write `backup: [\"blobs\"]`",
+        "schema_version_table" => "write `schema_version_table: \"schema_version\"`",
+        _ => "write `baseline: \"src/baseline\"`",
+    }
+}
+
+/// Reads the declaration, the lock file and the folder; all mistakes are told at once.
+pub(crate) fn parse(input: TokenStream) -> Result<Set, Vec<syn::Error>> {
+    let (declared, mut errors) = Declared::read(input);
     let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
     let root = state::manifest_dir();
-    state::with(|known| known.databases = Some(names.clone().into()));
-    let lock = declared.lock.as_ref().map(|path| read_lock(&root, path)).transpose()?;
-    state::with(|known| known.lock = lock.as_ref().map(|lock| Arc::clone(&lock.file)));
-    let baseline = declared.baseline.as_ref().map(|dir| baseline::read(&root, dir, &names));
+    undeclared_before(&names, &declared.databases, &mut errors);
+    let lock = declared
+        .lock
+        .and_then(|path| read_lock(&root, path).map_err(|error| errors.push(error)).ok());
+    state::with(|known| {
+        known.databases = Some(names.clone().into());
+        known.lock = lock.as_ref().map(|lock| Arc::clone(&lock.file));
+    });
+    let baseline = declared.baseline.map(|dir| baseline::read(&root, &dir, &names, &mut errors));
     let mut set = Set {
-        baseline: baseline.transpose()?.unwrap_or_default(),
+        baseline: baseline.unwrap_or_default(),
         databases: declared.databases,
         dir: declared.dir,
         backup: declared.backup,
@@ -62,18 +82,36 @@ pub(crate) fn parse(input: TokenStream) -> syn::Result<Set> {
         expected: Vec::new(),
         lock,
     };
-    if let Some(dir) = set.dir.clone() {
-        set.read_folder(&root, &dir, &names)?;
+    if let Some(dir) = set.dir.clone().filter(|_| !names.is_empty()) {
+        set.read_folder(&root, &dir, &names, &mut errors);
         let versions = set.expected.iter().filter_map(|text| text.parse::<u128>().ok());
         state::with(|known| known.folder.extend(versions));
     }
-    Ok(set)
+    if errors.is_empty() { Ok(set) } else { Err(errors) }
 }
 
-fn read_lock(root: &Path, path: &LitStr) -> syn::Result<Lock> {
-    let file = LockFile::read(root.join(path.value()))
-        .map_err(|problem| syn::Error::new(path.span(), problem))?;
-    Ok(Lock { path: path.clone(), file: Arc::new(file) })
+/// Tells of databases that migrations named which stand before this declaration.
+fn undeclared_before(names: &[String], written: &[Ident], errors: &mut Vec<syn::Error>) {
+    let place = written.first().map_or_else(Span::call_site, Ident::span);
+    let before = state::with(|known| std::mem::take(&mut known.named));
+    for (database, seen) in before.into_iter().filter(|(name, _)| !names.contains(name)) {
+        if names.is_empty() {
+            return;
+        }
+        let suggestion = near::suggestion(&database, names.iter().map(String::as_str));
+        let problem = format!(
+            "`{}` names the database `{database}`, which is not declared here{suggestion}\n  at {}",
+            seen.name, seen.place
+        );
+        errors.push(syn::Error::new(place, problem));
+    }
+}
+
+fn read_lock(root: &Path, path: LitStr) -> syn::Result<Lock> {
+    match LockFile::read(root.join(path.value())) {
+        Ok(file) => Ok(Lock { path, file: Arc::new(file) }),
+        Err(problem) => Err(syn::Error::new(path.span(), problem)),
+    }
 }
 
 impl Set {
@@ -89,22 +127,20 @@ impl Set {
         u64::from_be_bytes(first)
     }
 
-    fn read_folder(&mut self, root: &Path, dir: &LitStr, databases: &[String]) -> syn::Result<()> {
+    fn read_folder(
+        &mut self,
+        root: &Path,
+        dir: &LitStr,
+        databases: &[String],
+        errors: &mut Vec<syn::Error>,
+    ) {
         let folder = root.join(dir.value());
-        let failed = |problem: String| syn::Error::new(dir.span(), problem);
-        let entries = std::fs::read_dir(&folder)
-            .map_err(|error| failed(format!("cannot read {}: {error}", folder.display())))?;
-        let mut names: Vec<String> = entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        let from = invoking_folder(root);
-        let mut problems: Option<syn::Error> = None;
-        let mut wrong = |problem: String| match &mut problems {
-            Some(all) => all.combine(failed(problem)),
-            None => problems = Some(failed(problem)),
+        let mut wrong = |problem: String| errors.push(syn::Error::new(dir.span(), problem));
+        let names = match names_in(&folder) {
+            Ok(names) => names,
+            Err(error) => return wrong(format!("cannot read {}: {error}", dir.value())),
         };
+        let from = invoking_folder(root);
         for name in &names {
             if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
                 self.expected.extend(version_of(stem));
@@ -117,9 +153,12 @@ impl Set {
                         self.expected.push(migration.version.value());
                         self.sql_migrations.push(migration);
                     }
-                    Err(problem) => {
-                        let is_told = problem.contains(name) || problem.starts_with(&dir.value());
-                        wrong(if is_told { problem } else { format!("{name}: {problem}") });
+                    Err(problems) => {
+                        for problem in problems.iter().map(syn::Error::to_string) {
+                            let is_told =
+                                problem.contains(name) || problem.starts_with(&dir.value());
+                            wrong(if is_told { problem } else { format!("{name}: {problem}") });
+                        }
                     }
                 }
             } else if let Some(stem) = name.strip_suffix(".down.sql")
@@ -130,8 +169,16 @@ impl Set {
         }
         self.expected.sort();
         self.expected.dedup();
-        problems.map_or(Ok(()), Err)
     }
+}
+
+/// Returns the names in a folder, sorted.
+pub(crate) fn names_in(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?;
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Returns the version that a file's name begins with.
@@ -173,110 +220,108 @@ struct Declared {
     baseline: Option<LitStr>,
 }
 
-impl Parse for Declared {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl Declared {
+    fn read(input: TokenStream) -> (Self, Vec<syn::Error>) {
         let mut declared = Self::default();
-        let mut seen: Vec<String> = Vec::new();
-        while !input.is_empty() {
-            let key: Ident = input.parse().map_err(|error| {
-                syn::Error::new(error.span(), format!("expected a key: {FORM}"))
-            })?;
-            let word = key.to_string();
-            if !KEYS.contains(&word.as_str()) {
-                let suggestion = near::suggestion(&word, KEYS.iter().copied());
-                let problem = format!(
-                    "unknown key `{word}`{suggestion}\n`migrations!` takes `{}`",
-                    KEYS.join("`, `")
-                );
-                return Err(syn::Error::new(key.span(), problem));
-            }
-            if seen.contains(&word) {
-                return Err(syn::Error::new(
-                    key.span(),
-                    format!("`{word}` is given twice; keep one"),
-                ));
-            }
-            colon(input, &word)?;
-            match word.as_str() {
-                "databases" => declared.databases = databases(input)?,
-                "lock" => declared.lock = Some(input.parse()?),
-                "dir" => declared.dir = Some(input.parse()?),
-                "backup" => declared.backup = list(input)?,
-                "baseline" => declared.baseline = Some(input.parse()?),
-                _ => declared.schema_version_table = Some(input.parse()?),
-            }
-            seen.push(word);
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
+        let mut errors = Vec::new();
+        let given = MACRO.read_all(input, &mut errors, |key, input, errors| {
+            declared.read_value(key, input, errors)
+        });
+        if given.lacks("databases") {
+            let problem = format!("`databases` is missing: {FORM}");
+            errors.push(syn::Error::new(Span::call_site(), problem));
         }
-        if declared.databases.is_empty() {
-            return Err(syn::Error::new(
-                Span::call_site(),
-                format!("`databases` is missing: {FORM}"),
-            ));
+        (declared, errors)
+    }
+
+    fn read_value(
+        &mut self,
+        key: &str,
+        input: ParseStream<'_>,
+        errors: &mut Vec<syn::Error>,
+    ) -> syn::Result<()> {
+        let text = || MACRO.text(input, key).map(Some);
+        match key {
+            "databases" => self.databases = databases(input, errors)?,
+            "lock" => self.lock = text()?,
+            "dir" => self.dir = text()?,
+            "backup" => self.backup = MACRO.texts(input, key)?,
+            "baseline" => self.baseline = text()?,
+            _ => self.schema_version_table = text()?,
         }
-        Ok(declared)
+        Ok(())
     }
 }
 
-/// Reads `:`, or `=` from people who think of the attribute.
-pub(crate) fn colon(input: ParseStream<'_>, key: &str) -> syn::Result<()> {
-    if input.peek(Token![:]) {
-        input.parse::<Token![:]>().map(drop)
-    } else {
-        let span = input.span();
-        input
-            .parse::<Token![=]>()
-            .map(drop)
-            .map_err(|_| syn::Error::new(span, format!("expected `{key}: …`")))
+/// Reads the names of the databases, with or without quotes.
+fn databases(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn::Result<Vec<Ident>> {
+    let span = input.span();
+    let written = MACRO.list(input, "databases", "is a list of names", |content| {
+        if content.peek(LitStr) { content.parse::<LitStr>()?.parse() } else { content.parse() }
+    })?;
+    if written.is_empty() {
+        errors.push(MACRO.wrong(span, "databases", "names at least one"));
     }
-}
-
-fn databases(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
-    let content;
-    syn::bracketed!(content in input);
     let mut names: Vec<Ident> = Vec::new();
-    while !content.is_empty() {
-        let name: Ident = if content.peek(LitStr) {
-            content.parse::<LitStr>()?.parse()?
+    for name in written {
+        let problem = if name == "migrations" {
+            "`migrations` is the history's own file: give the database another name".to_owned()
+        } else if names.contains(&name) {
+            format!("the database `{name}` is declared twice; keep one")
         } else {
-            content.parse()?
+            names.push(name);
+            continue;
         };
-        if name == "migrations" {
-            return Err(syn::Error::new(
-                name.span(),
-                "`migrations` is the history's own file: give the database another name",
-            ));
-        }
-        if names.contains(&name) {
-            return Err(syn::Error::new(
-                name.span(),
-                format!("the database `{name}` is declared twice; keep one"),
-            ));
-        }
-        names.push(name);
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
-        }
+        errors.push(syn::Error::new(name.span(), problem));
     }
     Ok(names)
-}
-
-/// Reads a list of strings.
-pub(crate) fn list(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
-    let content;
-    syn::bracketed!(content in input);
-    let list = content.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
-    Ok(list.into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::keys;
     use crate::lock::Line;
+
+    proptest! {
+        #[test]
+        fn any_tokens_are_read_or_refused_with_what_to_write(tokens in keys::tests::tokens(KEYS)) {
+            let (declared, errors) = Declared::read(tokens);
+            for error in &errors {
+                prop_assert!(!error.to_string().is_empty());
+            }
+            let mut names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
+            prop_assert!(!names.is_empty() || !errors.is_empty());
+            names.sort();
+            names.dedup();
+            prop_assert_eq!(names.len(), declared.databases.len());
+        }
+
+        #[test]
+        fn a_key_with_its_value_is_read_wherever_it_stands(
+            keys in proptest::sample::subsequence(vec!["lock", "dir", "baseline", "schema_version_table"], 0..5).prop_shuffle(),
+            at in any::<prop::sample::Index>(),
+            colon in prop::sample::select(&[":", "="][..]),
+        ) {
+            let mut pairs: Vec<String> = keys.iter().map(|key| format!("{key} {colon} \"{key}s\"")).collect();
+            pairs.insert(at.index(pairs.len() + 1), "databases: [a, \"b\"]".to_owned());
+            let (read, errors) = Declared::read(pairs.join(", ").parse().expect("tokens"));
+            prop_assert!(errors.is_empty(), "{:?}", errors);
+            let found = [
+                ("lock", read.lock), ("dir", read.dir), ("baseline", read.baseline),
+                ("schema_version_table", read.schema_version_table),
+            ];
+            for (key, literal) in found {
+                let expected = keys.contains(&key).then(|| format!("{key}s"));
+                prop_assert_eq!(literal.map(|text| text.value()), expected);
+            }
+            prop_assert_eq!(read.databases, ["a", "b"]);
+        }
+    }
 
     fn seal(expected: &[&str], lock: &[(&str, &str)]) -> u64 {
         let line = |(version, checksum): &(&str, &str)| {

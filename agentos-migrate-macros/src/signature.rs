@@ -3,10 +3,9 @@
 //! Types are compared as they are written. A context under another name, and
 //! a result of another error, pass here and are the compiler's to judge.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-
 use crate::ast::Function;
 use crate::source::SourceFile;
+use crate::trees::{self, Tree};
 
 /// What a function is for, and who commits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,42 +47,31 @@ impl Role {
     }
 }
 
-/// Where the mistakes of a head are shown.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// At the tokens of the head: the annotated function's own.
-    Head,
-    /// At the attribute's value that names the function.
-    Name(Span),
-}
+/// A mistake in a head, and the token of the item that it is at.
+pub(crate) type Mistake = (usize, String);
 
 /// Refuses a head that does not fit its role; tells whether it is just what
 /// the engine calls, so that nothing has to be converted.
 pub(crate) fn check(
-    function: &Function,
+    function: &Function<'_>,
     role: Role,
-    place: Place,
     file: Option<&SourceFile>,
-    errors: &mut Vec<syn::Error>,
+    mistakes: &mut Vec<Mistake>,
 ) -> bool {
-    let name = function.name.to_string();
-    let before = errors.len();
-    let mut refuse = |span: Span, what: String| {
-        let span = match place {
-            Place::Head => span,
-            Place::Name(span) => span,
-        };
-        errors.push(syn::Error::new(span, format!("{what}\nhelp: {}", role.form(&name))));
+    let name = function.name;
+    let before = mistakes.len();
+    let mut refuse = |at: usize, what: String| {
+        mistakes.push((at, format!("{what}\nhelp: {}", role.form(name))));
     };
     let noun = role.noun();
-    if let Some(word) = &function.qualifier {
-        refuse(word.span(), format!("{noun} is a plain function, and `{name}` is `{word} fn`"));
+    if let Some((word, at)) = function.qualifier {
+        refuse(at, format!("{noun} is a plain function, and `{name}` is `{word} fn`"));
     }
-    if let Some(span) = function.generics {
-        refuse(span, format!("{noun} is no generic function"));
+    if let Some(at) = function.generics {
+        refuse(at, format!("{noun} is no generic function"));
     }
-    let span = function.parameters.span();
-    let parameters = parameters(function.parameters.stream());
+    let at = function.parameters_at;
+    let parameters = parameters(function.parameters);
     match parameters.as_slice() {
         [parameter] => {
             if let Some(written) = wrong_context(parameter, role, file) {
@@ -95,77 +83,59 @@ pub(crate) fn check(
                 let wanted = role.parameter();
                 let what =
                     format!("{noun} takes `{wanted}`, and `{name}` takes `{written}`{manual}");
-                refuse(span, what);
+                refuse(at, what);
             }
         }
-        [] => refuse(span, format!("{noun} takes the context, and `{name}` takes nothing")),
+        [] => refuse(at, format!("{noun} takes the context, and `{name}` takes nothing")),
         several => {
             let count = several.len();
-            refuse(
-                span,
-                format!("{noun} takes the context alone, and `{name}` takes {count} parameters"),
-            );
+            let what =
+                format!("{noun} takes the context alone, and `{name}` takes {count} parameters");
+            refuse(at, what);
         }
     }
-    if let Some(written) = wrong_result(function.returns.as_ref(), role) {
+    if let Some(written) = wrong_result(function.returns, role) {
         let what = format!("{noun} returns `{}`, and `{name}` returns {written}", role.returns());
-        refuse(function.name.span(), what);
+        refuse(function.name_at, what);
     }
-    before == errors.len() && is_own(function, &parameters, role, file)
+    before == mistakes.len() && is_own(function, &parameters, role, file)
 }
 
 /// Returns the parameters, split at the commas that stand in no generics.
-fn parameters(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
-    let mut split = vec![Vec::new()];
+fn parameters<'a>(trees: &'a [Tree<'a>]) -> Vec<&'a [Tree<'a>]> {
     let mut depth = 0_i32;
-    for token in tokens {
-        if let TokenTree::Punct(punct) = &token {
-            match punct.as_char() {
-                '<' => depth += 1,
-                '>' => depth -= 1,
-                ',' if depth == 0 => {
-                    split.push(Vec::new());
-                    continue;
-                }
-                _ => {}
-            }
-        }
-        if let Some(last) = split.last_mut() {
-            last.push(token);
-        }
-    }
-    split.retain(|parameter| !parameter.is_empty());
-    split
+    let split = trees.split(|tree| {
+        depth += i32::from(tree.is_sign('<')) - i32::from(tree.is_sign('>'));
+        tree.is_sign(',') && depth == 0
+    });
+    split.filter(|parameter| !parameter.is_empty()).collect()
 }
 
 /// Returns the type of a parameter if it can't be the context.
-fn wrong_context(parameter: &[TokenTree], role: Role, file: Option<&SourceFile>) -> Option<String> {
-    let is_punct = |token: &TokenTree, sign| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
-    let Some(colon) = parameter.iter().position(|token| is_punct(token, ':')) else {
-        return Some(text_of(parameter));
+fn wrong_context(parameter: &[Tree<'_>], role: Role, file: Option<&SourceFile>) -> Option<String> {
+    let Some(colon) = parameter.iter().position(|tree| tree.is_sign(':')) else {
+        return Some(trees::readable(parameter));
     };
     let written = &parameter[colon + 1..];
-    let is_reference = written.first().is_some_and(|token| is_punct(token, '&'));
-    let has_mut =
-        written.iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "mut"));
-    let Some(TokenTree::Ident(kind)) = written.last() else { return Some(text_of(written)) };
-    let kind = kind.to_string();
+    let is_reference = written.first().is_some_and(|tree| tree.is_sign('&'));
+    let has_mut = written.iter().any(|tree| tree.is_name("mut"));
+    let Some(Tree::Name(kind)) = written.last() else { return Some(trees::readable(written)) };
     let is_context = kind == "MigrationContext" || kind == "ManualContext";
     // Another name may be the context's: the compiler knows.
-    if !is_context && !is_certainly_another(&kind, written, file) {
+    if !is_context && !is_certainly_another(kind, written, file) {
         return None;
     }
     let fits = kind == role.context() && is_reference && has_mut == (role != Role::Validate);
-    (!fits).then(|| text_of(written))
+    (!fits).then(|| trees::readable(written))
 }
 
 /// A type of the prelude, or one that every SQLite program knows.
-fn is_certainly_another(kind: &str, written: &[TokenTree], file: Option<&SourceFile>) -> bool {
+fn is_certainly_another(kind: &str, written: &[Tree<'_>], file: Option<&SourceFile>) -> bool {
     if ["Connection", "Transaction", "Savepoint"].contains(&kind) {
         return true;
     }
     let names = written.iter().filter(
-        |token| matches!(token, TokenTree::Ident(word) if !["mut", "dyn"].iter().any(|known| word == known)),
+        |tree| matches!(tree, Tree::Name(word) if !["mut", "dyn"].contains(&word.as_ref())),
     );
     let is_path = names.count() > 1;
     let is_foreign =
@@ -174,50 +144,36 @@ fn is_certainly_another(kind: &str, written: &[TokenTree], file: Option<&SourceF
 }
 
 /// Returns in words what a function returns, if that can't be what its role asks for.
-fn wrong_result(returns: Option<&TokenStream>, role: Role) -> Option<String> {
+fn wrong_result(returns: Option<&[Tree<'_>]>, role: Role) -> Option<String> {
     let Some(returns) = returns else { return Some("nothing".to_owned()) };
-    let tokens: Vec<TokenTree> = returns.clone().into_iter().collect();
-    let plain = compact(returns);
+    let plain = trees::compact(returns);
     let other = if role == Role::Validate { "Result<()>" } else { "Result<bool>" };
     let is_wrong = plain == other
         || plain.starts_with("Option<")
         || ["()", "bool", "String", "usize", "i64"].contains(&plain.as_str());
-    is_wrong.then(|| format!("`{}`", text_of(&tokens)))
+    is_wrong.then(|| format!("`{}`", trees::readable(returns)))
 }
 
 /// Returns whether the written head is, word for word, what the engine calls.
 fn is_own(
-    function: &Function,
-    parameters: &[Vec<TokenTree>],
+    function: &Function<'_>,
+    parameters: &[&[Tree<'_>]],
     role: Role,
     file: Option<&SourceFile>,
 ) -> bool {
     let Some(file) = file else { return false };
-    let (Some(returns), [parameter]) = (&function.returns, parameters) else { return false };
-    let written: TokenStream = parameter.iter().cloned().collect();
-    let written = compact(&written);
+    let (Some(returns), [parameter]) = (function.returns, parameters) else { return false };
+    let written = trees::compact(parameter);
     let wanted = role.parameter().replace(' ', "");
-    let returns = compact(returns);
+    let returns = trees::compact(returns);
     let returns = returns.trim_start_matches("::");
     let result = match returns.strip_prefix("agentos_migrate::") {
         Some(result) => result,
-        None if file.imports_result(&function.name.to_string()) => returns,
+        None if file.imports_result(function.name) => returns,
         None => return false,
     };
     result == role.returns() && written.split_once(':').is_some_and(|(_, kind)| kind == wanted)
 }
-
-fn compact(tokens: &TokenStream) -> String {
-    tokens.to_string().split_whitespace().collect()
-}
-
-/// Returns tokens as one writes them, for a message.
-fn text_of(tokens: &[TokenTree]) -> String {
-    let text: TokenStream = tokens.iter().cloned().collect();
-    let text = text.to_string().replace("& ", "&");
-    text.replace(" < ", "<").replace(" >", ">").replace(" :: ", "::")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,10 +182,11 @@ mod tests {
     const MANUAL: Role = Role::Downgrade { is_manual: true };
 
     fn refused(source: &str, role: Role) -> Vec<String> {
-        let function = crate::ast::parse(&source.parse().expect("tokens")).expect("a function");
-        let mut errors = Vec::new();
-        check(&function, role, Place::Head, None, &mut errors);
-        errors.iter().map(ToString::to_string).collect()
+        let trees = crate::lexer::lex(source).expect("tokens");
+        let function = crate::ast::parse(&trees).expect("a function");
+        let mut mistakes = Vec::new();
+        check(&function, role, None, &mut mistakes);
+        mistakes.into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]

@@ -4,24 +4,30 @@
 //! file belongs to the migration too: the downgrade, the validation, helper
 //! functions, constants with SQL and the files that those include.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream};
 
-use crate::ast;
+use crate::trees::{self, Tree};
+use crate::{ast, lexer, state};
 
 /// A file of the crate, cut into items by name.
+#[derive(Debug)]
 pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
-    pub(crate) text: String,
+    text: &'static str,
+    trees: Vec<Tree<'static>>,
     items: Items,
 }
 
 /// The items of a file by name, and what it says of names besides.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Items {
-    by_name: BTreeMap<String, Vec<TokenStream>>,
+    by_name: BTreeMap<String, Vec<Range<usize>>>,
     /// The imports at the top of the file, without white space.
     imports: Vec<String>,
     has_modules: bool,
@@ -30,39 +36,80 @@ struct Items {
 /// An item that a migration names, directly or through others.
 pub(crate) struct NamedItem<'a> {
     pub(crate) name: &'a str,
-    pub(crate) tokens: &'a TokenStream,
+    pub(crate) trees: &'a [Tree<'a>],
 }
 
 impl SourceFile {
     /// Reads the file of a span; nothing in an editor, or for code that a macro made.
-    pub(crate) fn of(span: Span) -> Option<Self> {
+    ///
+    /// The last file is kept, as several migrations may stand in one.
+    pub(crate) fn of(span: Span) -> Option<Arc<Self>> {
+        static LAST: Mutex<Option<Arc<SourceFile>>> = Mutex::new(None);
+        if state::in_editor() {
+            return None;
+        }
         let path = span.unwrap().local_file()?;
-        let text = std::fs::read_to_string(&path).ok()?;
-        let tokens: TokenStream = text.parse().ok()?;
-        Some(Self { path, text, items: items(tokens) })
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = last.as_ref().filter(|file| file.path == path) {
+            return Some(Arc::clone(file));
+        }
+        let file = Arc::new(Self::read(path)?);
+        *last = Some(Arc::clone(&file));
+        Some(file)
     }
 
-    /// Returns the items that `names` name, and those that they name, by name.
-    pub(crate) fn reached_from(&self, names: BTreeSet<String>) -> Vec<NamedItem<'_>> {
+    fn read(path: PathBuf) -> Option<Self> {
+        let mut text = std::fs::read_to_string(&path).ok()?;
+        if text.contains("\r\n") {
+            text = text.replace("\r\n", "\n");
+        }
+        // A compiler's process ends with its crate, and the trees point into the text.
+        let text: &'static str = text.leak().trim_start_matches('\u{feff}');
+        let trees = match lexer::lex(text) {
+            Some(trees) => trees,
+            None => trees::walked(text.parse::<TokenStream>().ok()?),
+        };
+        let items = items(&trees);
+        Some(Self { path, text, trees, items })
+    }
+
+    /// Returns the items that `trees` and `functions` name, and those that they name, by name.
+    pub(crate) fn reached_from<'a>(
+        &'a self,
+        trees: &[Tree<'_>],
+        functions: impl Iterator<Item = String>,
+    ) -> Vec<NamedItem<'a>> {
+        let mut waiting: Vec<&str> = Vec::new();
+        let mut add = |name: &str| waiting.extend(self.known(name));
+        each_name(trees, &mut add);
+        functions.for_each(|name| add(&name));
         let mut reached: BTreeSet<&str> = BTreeSet::new();
-        let mut waiting: Vec<String> = names.into_iter().collect();
         while let Some(name) = waiting.pop() {
-            let Some((known, tokens)) = self.items.by_name.get_key_value(&name) else { continue };
-            if reached.insert(known) {
-                waiting.extend(tokens.iter().flat_map(|tokens| names_in(tokens.clone())));
+            if reached.insert(name) {
+                for trees in self.named(name) {
+                    each_name(trees, &mut |name| waiting.extend(self.known(name)));
+                }
             }
         }
-        let items = reached.into_iter().flat_map(|name| {
-            self.items.by_name[name].iter().map(move |tokens| NamedItem { name, tokens })
-        });
+        let items = reached
+            .into_iter()
+            .flat_map(|name| self.named(name).map(move |trees| NamedItem { name, trees }));
         items.collect()
     }
 
+    fn known(&self, name: &str) -> Option<&str> {
+        self.items.by_name.get_key_value(name).map(|(name, _)| name.as_str())
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &[Tree<'static>]> {
+        let places = self.items.by_name.get(name).into_iter().flatten();
+        places.map(|place| &self.trees[place.clone()])
+    }
+
     /// Returns a function that stands in the file by itself, in no module.
-    pub(crate) fn function(&self, name: &str) -> Option<ast::Function> {
-        let named = self.items.by_name.get(name)?;
-        let functions = named.iter().filter_map(|tokens| ast::parse(tokens).ok());
-        functions.into_iter().find(|function| function.name == name)
+    pub(crate) fn function(&self, name: &str) -> Option<ast::Function<'_>> {
+        let mut functions = self.named(name).filter_map(|trees| ast::parse(trees).ok());
+        functions.find(|function| function.name == name)
     }
 
     /// Returns whether a type's name is imported or declared here.
@@ -84,38 +131,31 @@ impl SourceFile {
             && first.is_some_and(|import| names_result(import))
     }
 
-    /// Returns the line on which a literal stands, if it stands in one place only.
-    pub(crate) fn line_of(&self, literal: &str) -> Option<usize> {
-        let mut places = self.text.match_indices(literal);
-        let (offset, _) = places.next()?;
-        places.next().is_none().then(|| self.text[..offset].matches('\n').count() + 1)
+    /// Returns the line of a literal of this file.
+    pub(crate) fn line_of(&self, literal: &Tree<'_>) -> Option<usize> {
+        let Tree::Literal(Cow::Borrowed(literal)) = literal else { return None };
+        let offset = literal.as_ptr().addr().checked_sub(self.text.as_ptr().addr())?;
+        Some(self.text.get(..offset)?.matches('\n').count() + 1)
     }
 }
 
-/// Returns every name in a stream, and those in `{…}` of format strings.
-pub(crate) fn names_in(tokens: TokenStream) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for token in tokens {
-        match token {
-            TokenTree::Ident(name) => drop(names.insert(plain(&name))),
-            TokenTree::Group(group) => names.extend(names_in(group.stream())),
-            TokenTree::Literal(literal) => names.extend(captures(&literal.to_string())),
-            TokenTree::Punct(_) => {}
+/// Tells every name in the trees, and those in `{…}` of format strings.
+fn each_name(trees: &[Tree<'_>], tell: &mut impl FnMut(&str)) {
+    for tree in trees {
+        match tree {
+            Tree::Name(_) => tree.name().into_iter().for_each(&mut *tell),
+            Tree::Group(_, inner) => each_name(inner, tell),
+            Tree::Literal(literal) => captures(literal).for_each(&mut *tell),
+            Tree::Sign(..) => {}
         }
     }
-    names
 }
 
-fn captures(text: &str) -> Vec<String> {
+fn captures(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split('{').skip(1).filter_map(|part| part.split(['}', ':']).next());
     let is_name =
         |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
-    parts.filter(is_name).map(str::to_owned).collect()
-}
-
-fn plain(name: &Ident) -> String {
-    let name = name.to_string();
-    name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)
+    parts.filter(is_name)
 }
 
 /// Returns whether `use agentos_migrate::…;` imports `Result` under its own name.
@@ -127,61 +167,55 @@ fn names_result(import: &str) -> bool {
 }
 
 /// Cuts a file into items by name; tests are left out.
-fn items(tokens: TokenStream) -> Items {
+fn items(trees: &[Tree<'_>]) -> Items {
     let mut found = Items::default();
-    let mut current: Vec<TokenTree> = Vec::new();
-    for token in tokens {
-        let ends = match &token {
-            TokenTree::Punct(punct) => punct.as_char() == ';',
+    let mut start = 0;
+    for (index, tree) in trees.iter().enumerate() {
+        let ends = match tree {
+            Tree::Sign(sign, _) => *sign == ';',
             // Of a function, a type, an implementation, a module, a macro; but a constant goes on to `;`.
-            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && !is_value(&current),
+            Tree::Group(Delimiter::Brace, _) => !is_value(&trees[start..index]),
             _ => false,
         };
-        current.push(token);
         if ends {
-            found.add(std::mem::take(&mut current));
+            found.add(start..index + 1, trees);
+            start = index + 1;
         }
     }
     found
 }
 
 impl Items {
-    fn add(&mut self, item: Vec<TokenTree>) {
-        let has = |word: &str| item.iter().any(|token| is_word(token, word));
+    fn add(&mut self, place: Range<usize>, trees: &[Tree<'_>]) {
+        let item = &trees[place.clone()];
+        let has = |word: &str| item.iter().any(|tree| tree.is_name(word));
         if has("use") {
-            let import: TokenStream = item.into_iter().collect();
-            self.imports.push(import.to_string().split_whitespace().collect());
+            self.imports.push(trees::compact(item));
             return;
         }
-        let is_module = has("mod");
-        if let Some(name) = name_of(&item) {
-            self.has_modules |= is_module;
-            self.by_name.entry(name).or_default().push(item.into_iter().collect());
+        if let Some(name) = name_of(item) {
+            self.has_modules |= has("mod");
+            self.by_name.entry(name.to_owned()).or_default().push(place);
         }
     }
 }
 
-fn is_word(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(name) if name == word)
-}
-
-fn is_value(tokens: &[TokenTree]) -> bool {
-    let has = |word: &str| tokens.iter().any(|token| is_word(token, word));
+fn is_value(trees: &[Tree<'_>]) -> bool {
+    let has = |word: &str| trees.iter().any(|tree| tree.is_name(word));
     (has("const") || has("use") || has("static")) && !has("fn")
 }
 
 /// Returns the name by which other code reaches an item.
-fn name_of(item: &[TokenTree]) -> Option<String> {
+fn name_of<'a>(item: &'a [Tree<'_>]) -> Option<&'a str> {
     let mut index = 0;
     let mut is_test = false;
-    while let Some(token) = item.get(index) {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                let attribute = item.get(index + 1).map(ToString::to_string).unwrap_or_default();
-                is_test |= attribute.replace(' ', "") == "[cfg(test)]";
+    while let Some(tree) = item.get(index) {
+        match tree {
+            Tree::Sign('#', _) => {
+                is_test |= item.get(index + 1).is_some_and(is_cfg_test);
                 index += 1;
             }
-            TokenTree::Ident(word) => match word.to_string().as_str() {
+            Tree::Name(word) => match word.as_ref() {
                 "use" => return None,
                 "fn" | "const" | "static" | "struct" | "enum" | "union" | "trait" | "type"
                 | "mod" => {
@@ -200,27 +234,25 @@ fn name_of(item: &[TokenTree]) -> Option<String> {
     None
 }
 
-fn item_name(token: &TokenTree) -> Option<String> {
-    match token {
-        TokenTree::Ident(name)
-            if name != "fn" && name != "mut" && name != "unsafe" && name != "async" =>
-        {
-            Some(plain(name))
-        }
-        _ => None,
-    }
+fn is_cfg_test(attribute: &Tree<'_>) -> bool {
+    attribute.group(Delimiter::Bracket).is_some_and(|inner| trees::compact(inner) == "cfg(test)")
+}
+
+fn item_name<'a>(tree: &'a Tree<'_>) -> Option<&'a str> {
+    let is_keyword = ["fn", "mut", "unsafe", "async"].iter().any(|word| tree.is_name(word));
+    tree.name().filter(|_| !is_keyword)
 }
 
 /// Returns the type that an `impl` is for: the last name before the body that is in no generics.
-fn implemented_type(tokens: &[TokenTree]) -> Option<String> {
+fn implemented_type<'a>(trees: &'a [Tree<'_>]) -> Option<&'a str> {
     let mut depth = 0_i32;
     let mut last = None;
-    for token in tokens {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
-            TokenTree::Ident(name) if name == "where" => break,
-            TokenTree::Ident(name) if depth == 0 => last = Some(plain(name)),
+    for tree in trees {
+        match tree {
+            Tree::Sign('<', _) => depth += 1,
+            Tree::Sign('>', _) => depth -= 1,
+            Tree::Name(name) if name == "where" => break,
+            Tree::Name(_) if depth == 0 => last = tree.name(),
             _ => {}
         }
     }
@@ -228,19 +260,19 @@ fn implemented_type(tokens: &[TokenTree]) -> Option<String> {
 }
 
 /// Returns the files that tokens include with `include_str!` or `include_bytes!`, from the folder of `file`.
-pub(crate) fn included_files(tokens: TokenStream, file: &Path) -> Vec<PathBuf> {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+pub(crate) fn included_files(trees: &[Tree<'_>], file: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        if let TokenTree::Group(group) = token {
-            let called = index >= 2
-                && matches!(&tokens[index - 2], TokenTree::Ident(name) if name == "include_str" || name == "include_bytes");
-            match syn::parse2::<syn::LitStr>(group.stream()) {
-                Ok(path) if called => {
-                    found.push(file.parent().unwrap_or(Path::new("")).join(path.value()));
-                }
-                _ => found.extend(included_files(group.stream(), file)),
+    for (index, tree) in trees.iter().enumerate() {
+        let Tree::Group(_, inner) = tree else { continue };
+        let called = index >= 2
+            && (trees[index - 2].is_name("include_str")
+                || trees[index - 2].is_name("include_bytes"));
+        match inner.as_slice() {
+            [path] if called && path.string().is_some() => {
+                let path = path.string().unwrap_or_default();
+                found.push(file.parent().unwrap_or(Path::new("")).join(path.as_ref()));
             }
+            _ => found.extend(included_files(inner, file)),
         }
     }
     found

@@ -13,22 +13,17 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn of(text: &str, has_down: bool) -> Result<Self, String> {
+    pub(crate) fn of(text: &str, has_down: bool, errors: &mut Vec<syn::Error>) -> Self {
         let literal = |text: &str| LitStr::new(text, Span::call_site());
         let irreversible = header_lines(text, "irreversible").next().map(literal);
         if irreversible.is_some() && has_down {
-            return Err(
-                "a down file and a line `-- irreversible:` exclude each other: keep one".to_owned()
-            );
+            let problem = "a down file and a line `-- irreversible:` exclude each other: keep one";
+            errors.push(syn::Error::new(Span::call_site(), problem));
         }
         let allow: Vec<LitStr> = header_lines(text, "allow").map(literal).collect();
-        let mut errors = Vec::new();
-        lint_codes::allowed(&allow, &mut errors);
-        if let Some(error) = errors.into_iter().next() {
-            return Err(error.to_string());
-        }
+        lint_codes::allowed(&allow, errors);
         let deletes = header(text, "deletes").iter().map(|table| literal(table)).collect();
-        Ok(Self { irreversible, deletes, allow })
+        Self { irreversible, deletes, allow }
     }
 }
 
@@ -60,7 +55,11 @@ mod tests {
 
     fn options(text: &str, has_down: bool) -> Result<Said, String> {
         let texts = |list: Vec<LitStr>| list.iter().map(LitStr::value).collect();
-        let options = Options::of(text, has_down)?;
+        let mut errors = Vec::new();
+        let options = Options::of(text, has_down, &mut errors);
+        if let Some(error) = errors.first() {
+            return Err(error.to_string());
+        }
         let why = options.irreversible.map(|text| text.value());
         Ok((why, texts(options.deletes), texts(options.allow)))
     }

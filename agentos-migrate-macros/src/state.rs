@@ -27,11 +27,30 @@ pub(crate) struct Known {
     /// The versions that files of the set's folder are named after.
     pub(crate) folder: BTreeSet<u128>,
     pub(crate) versions: BTreeMap<u128, Seen>,
+    /// Versions that the compiler was asked to find, as they were not seen yet.
+    pub(crate) asked: BTreeSet<u128>,
+    /// Databases that migrations named before `migrations!` was expanded.
+    pub(crate) named: Vec<(String, Seen)>,
+    is_set_asked_for: bool,
 }
 
 impl Known {
+    /// Returns whether the compiler has to prove that a version exists, and notes that it was asked.
+    pub(crate) fn asks_for(&mut self, version: u128) -> bool {
+        let asks = !in_editor() && !self.holds(version);
+        if asks {
+            self.asked.insert(version);
+        }
+        asks
+    }
+
+    /// Returns whether the compiler has to prove that there is a set: once, and not where it was seen.
+    pub(crate) fn asks_for_the_set(&mut self) -> bool {
+        self.databases.is_none() && !std::mem::replace(&mut self.is_set_asked_for, true)
+    }
+
     /// Returns whether a version is declared, or the finished set refuses to be without it.
-    pub(crate) fn holds(&self, version: u128) -> bool {
+    fn holds(&self, version: u128) -> bool {
         let is_released =
             || self.lock.as_ref().is_some_and(|lock| lock.lines.contains_key(&version));
         self.versions.contains_key(&version) || self.folder.contains(&version) || is_released()

@@ -1,12 +1,13 @@
 //! The rules that a migration has to keep, each with words for who broke it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::LitStr;
 
 use crate::attr::{self, Attribute};
 use crate::meaning::Source;
-use crate::signature::{self, Place, Role};
+use crate::signature::{self, Role};
 use crate::source::SourceFile;
+use crate::trees::{self, Item};
 use crate::{ast, calls, lint_codes, lock, state};
 
 /// A migration that keeps the rules.
@@ -25,7 +26,7 @@ pub(crate) struct Checked {
     pub(crate) legacy_checksums: Vec<LitStr>,
     pub(crate) deletes: Vec<LitStr>,
     pub(crate) allow: Vec<LitStr>,
-    pub(crate) function: proc_macro2::Ident,
+    pub(crate) function: Ident,
     pub(crate) checksum: [u8; 32],
     pub(crate) is_own: OwnHeads,
 }
@@ -48,31 +49,34 @@ pub(crate) struct Refused {
 /// Judges a migration; all mistakes are told at once.
 pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Checked, Refused> {
     let (attribute, mut errors) = attr::parse(attribute);
-    let function = match ast::parse(item) {
+    let text = item.to_string();
+    let item = Item::new(item, &text);
+    let function = match ast::parse(&item.trees) {
         Ok(function) => function,
-        Err(error) => {
-            errors.push(error);
+        Err(at) => {
+            errors.push(syn::Error::new(item.span(at), ast::FORM));
             return Err(Refused { errors, version: None });
         }
     };
+    let name_written = item.ident(function.name_at, function.name);
     let number = attribute.version.as_ref().and_then(|text| version(text, &mut errors));
     required(&attribute, &mut errors);
     exclusive(&attribute, &mut errors);
     let depends_on = dependencies(&attribute, number, &mut errors);
-    databases(attribute.databases.as_deref().unwrap_or_default(), &mut errors);
+    databases(attribute.databases.as_deref().unwrap_or_default(), function.name, &mut errors);
     let mut is_duplicate = false;
     if let (Some(text), Some(number)) = (&attribute.version, number) {
         file_name(text, number, &mut errors);
-        is_duplicate = duplicate(text, number, &function.name.to_string(), &mut errors);
+        is_duplicate = duplicate(text, number, function.name, &mut errors);
     }
-    let file = SourceFile::of(function.name.span());
-    let source = Source::new(&attribute, item, &function, file.as_ref());
-    let is_own = signatures(&attribute, &function, file.as_ref(), &mut errors);
-    let name = attribute.name.as_ref().map_or_else(|| function.name.to_string(), LitStr::value);
+    let file = SourceFile::of(name_written.span());
+    let source = Source::new(&attribute, &item.trees, &function, file.as_deref());
+    let is_own = signatures(&attribute, &function, &item, file.as_deref(), &mut errors);
+    let name = attribute.name.as_ref().map_or_else(|| function.name.to_owned(), LitStr::value);
     let checksum = source.checksum(&attribute, number);
     // What is released was checked when it was released.
     if !is_released(number, &checksum) {
-        statements(&attribute, &function, &source, &mut errors);
+        statements(&attribute, &function, &item, &source, &mut errors);
         if let (Some(text), true, Some(_)) = (&attribute.version, errors.is_empty(), &file) {
             released(text, number, &name, &checksum, &mut errors);
         }
@@ -94,7 +98,7 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
             legacy_checksums: attribute.legacy_checksums,
             deletes: attribute.deletes,
             allow: attribute.allow,
-            function: function.name,
+            function: name_written,
             checksum,
             is_own,
         }),
@@ -123,7 +127,7 @@ pub(crate) fn version(text: &LitStr, errors: &mut Vec<syn::Error>) -> Option<u12
 fn required(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
     let form = "`#[migration(version = \"0003\", databases = [\"conversations\"])]`";
     let mut missing = |key: &str| {
-        if !attribute.keys.iter().any(|given| given == key) {
+        if attribute.keys.lacks(key) {
             let problem = format!("`{key}` is missing: {form}");
             errors.push(syn::Error::new(Span::call_site(), problem));
         }
@@ -138,7 +142,8 @@ fn required(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
 /// Judges the heads of the functions, as far as they can be seen.
 fn signatures(
     attribute: &Attribute,
-    function: &ast::Function,
+    function: &ast::Function<'_>,
+    item: &Item<'_>,
     file: Option<&SourceFile>,
     errors: &mut Vec<syn::Error>,
 ) -> OwnHeads {
@@ -147,14 +152,18 @@ fn signatures(
         let named = named.filter(|named| named.is_here);
         let Some((named, file)) = named.zip(file) else { return false };
         let Some(function) = file.function(&named.last.to_string()) else { return false };
-        let place = Place::Name(named.last.span());
-        signature::check(&function, role, place, Some(file), errors)
+        let mut mistakes = Vec::new();
+        let is_own = signature::check(&function, role, Some(file), &mut mistakes);
+        let mistakes = mistakes.into_iter();
+        errors.extend(mistakes.map(|(_, text)| syn::Error::new(named.last.span(), text)));
+        is_own
     };
-    OwnHeads {
-        downgrade: named(attribute.downgrade.as_ref(), Role::Downgrade { is_manual }),
-        validate: named(attribute.validate.as_ref(), Role::Validate),
-        upgrade: signature::check(function, Role::Upgrade { is_manual }, Place::Head, file, errors),
-    }
+    let downgrade = named(attribute.downgrade.as_ref(), Role::Downgrade { is_manual });
+    let validate = named(attribute.validate.as_ref(), Role::Validate);
+    let mut mistakes = Vec::new();
+    let upgrade = signature::check(function, Role::Upgrade { is_manual }, file, &mut mistakes);
+    errors.extend(mistakes.into_iter().map(|(at, text)| syn::Error::new(item.span(at), text)));
+    OwnHeads { upgrade, downgrade, validate }
 }
 
 fn exclusive(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
@@ -207,16 +216,22 @@ fn dependencies(
     kept
 }
 
-/// Judges the names of databases, as far as this process knows the declaration.
-pub(crate) fn databases(names: &[LitStr], errors: &mut Vec<syn::Error>) {
+/// Judges the names of databases; if `migrations!` is still to come, it does.
+pub(crate) fn databases(names: &[LitStr], migration: &str, errors: &mut Vec<syn::Error>) {
     let declared = state::with(|known| known.databases.clone());
     for (index, text) in names.iter().enumerate() {
         let name = text.value();
         if names[..index].iter().any(|other| other.value() == name) {
             errors.push(syn::Error::new(text.span(), "this database is named twice: keep one"));
-        } else if let Some(declared) =
-            declared.as_ref().filter(|declared| !declared.contains(&name))
-        {
+            continue;
+        }
+        let Some(declared) = &declared else {
+            let seen = state::Seen { name: migration.to_owned(), place: place_of(text) };
+            state::with(|known| known.named.push((name, seen)));
+            continue;
+        };
+        // A declaration with a mistake declares nothing, and is told of itself.
+        if !declared.is_empty() && !declared.contains(&name) {
             let suggestion = crate::near::suggestion(&name, declared.iter().map(String::as_str));
             let problem = format!(
                 "`migrations!` does not declare the database `{name}`{suggestion}\nit declares {}",
@@ -225,6 +240,11 @@ pub(crate) fn databases(names: &[LitStr], errors: &mut Vec<syn::Error>) {
             errors.push(syn::Error::new(text.span(), problem));
         }
     }
+}
+
+fn place_of(text: &LitStr) -> String {
+    let place = text.span().unwrap();
+    format!("{}:{}:{}", place.file(), place.line(), place.column())
 }
 
 /// A file that begins with a version holds that version.
@@ -251,9 +271,7 @@ pub(crate) fn duplicate(
     if state::in_editor() {
         return false;
     }
-    let place = text.span().unwrap();
-    let place = format!("{}:{}:{}", place.file(), place.line(), place.column());
-    let here = state::Seen { name: name.to_owned(), place };
+    let here = state::Seen { name: name.to_owned(), place: place_of(text) };
     let before = state::with(|known| {
         let before = known.versions.get(&number).cloned();
         known.versions.entry(number).or_insert_with(|| here.clone());
@@ -273,7 +291,8 @@ pub(crate) fn duplicate(
 /// Checks the SQL of the function, and of what it names in this file.
 fn statements(
     attribute: &Attribute,
-    function: &ast::Function,
+    function: &ast::Function<'_>,
+    item: &Item<'_>,
     source: &Source<'_>,
     errors: &mut Vec<syn::Error>,
 ) {
@@ -281,18 +300,21 @@ fn statements(
     if databases.is_empty() {
         return;
     }
-    for finding in calls::check(function.body.stream(), &databases) {
-        errors.push(syn::Error::new(finding.literal.span(), finding.text));
+    let name = || item.span(function.name_at);
+    for finding in calls::check(function.body, &databases) {
+        let place = item.span_of(finding.literal).unwrap_or_else(name);
+        errors.push(syn::Error::new(place, finding.text));
     }
     let Some(file) = source.file else { return };
-    for item in &source.named {
-        let anchor = anchor(attribute, item.name).unwrap_or_else(|| function.name.span());
-        for finding in calls::check(item.tokens.clone(), &databases) {
-            let literal = finding.literal.token().to_string();
-            let line = file.line_of(&literal).map(|line| format!(":{line}")).unwrap_or_default();
+    for named in &source.named {
+        let anchor = anchor(attribute, named.name).unwrap_or_else(name);
+        for finding in calls::check(named.trees, &databases) {
+            let literal = trees::readable(std::slice::from_ref(finding.literal));
+            let line = file.line_of(finding.literal);
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
             let problem = format!(
                 "in `{}`: {}\n  at {}{line}: {literal}",
-                item.name,
+                named.name,
                 finding.text,
                 file.path.display()
             );

@@ -72,6 +72,15 @@ pub struct Location {
     pub line: u32,
 }
 
+impl Location {
+    /// Returns where the function that asks is called, as the compiler tracks it.
+    #[track_caller]
+    pub(crate) fn caller() -> Self {
+        let place = std::panic::Location::caller();
+        Self { file: place.file(), line: place.line() }
+    }
+}
+
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)

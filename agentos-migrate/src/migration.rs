@@ -72,7 +72,6 @@ impl Migration {
         upgrade: impl Fn(&mut MigrationContext) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let version: Version = version.parse().expect("a version of 4 to 20 digits");
-        let caller = std::panic::Location::caller();
         let checksum = crate::hash::of_bytes(format!("{}", version.number()).as_bytes());
         Self {
             info: MigrationInfo {
@@ -89,7 +88,7 @@ impl Migration {
                 legacy_checksums: Cow::Borrowed(&[]),
                 deletes: Cow::Borrowed(&[]),
                 allow: Cow::Borrowed(&[]),
-                location: Location { file: caller.file(), line: caller.line() },
+                location: Location::caller(),
             },
             upgrade: Step::AtomicDynamic(Arc::new(upgrade)),
             downgrade: None,

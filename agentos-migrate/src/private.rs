@@ -38,6 +38,23 @@ pub struct SetDeclaration {
     pub seal: u64,
 }
 
+impl SetDeclaration {
+    /// No set.
+    pub const NONE: Self = Self {
+        crate_name: "",
+        databases: &[],
+        backup: &[],
+        schema_version_table: "",
+        baseline: &[],
+        expected: &[],
+        lock: "",
+        lock_path: None,
+        dir: None,
+        manifest_dir: "",
+        seal: 0,
+    };
+}
+
 /// What `#[migration]` and `sql_migration!` register.
 ///
 /// A start of a program that has nothing to do reads the first three fields of each: they share a
@@ -91,6 +108,20 @@ pub enum Step {
     Manual(fn(&mut ManualContext) -> Result<()>),
 }
 
+/// Runs an SQL file of the crate, whose path is told where a statement of it fails.
+///
+/// # Errors
+///
+/// As [`MigrationContext::execute_batch`].
+pub fn run_file(
+    ctx: &mut MigrationContext,
+    database: &str,
+    file: &'static str,
+    sql: &str,
+) -> Result<()> {
+    ctx.execute_file(database, file, sql)
+}
+
 impl From<Step> for migration::Step {
     fn from(step: Step) -> Self {
         match step {
@@ -142,12 +173,37 @@ impl Registration {
     }
 }
 
-/// Proves that a set declares a version: `#[migration]` implements it once
-/// per version, so that two of one version do not compile.
+/// Stands in for the set of a crate that has no `migrations!`, so that the compiler can say what is missing.
+pub mod no_set {
+    /// The set's names, in the module that `migrations!` would have made.
+    pub mod __agentos_migrate_needs_migrations_in_the_crate_root {
+        use crate::private::SetDeclaration;
+
+        /// No set: it is no [`DeclaredSet`](crate::private::DeclaredSet).
+        pub struct Set;
+
+        /// What migrations without a set belong to.
+        pub static DECLARATION: SetDeclaration = SetDeclaration::NONE;
+    }
+}
+
+/// Marks what `migrations!` made.
+#[diagnostic::on_unimplemented(
+    message = "this crate has migrations and declares no set of them",
+    label = "this migration belongs to no set",
+    note = "write `agentos_migrate::migrations! {{ databases: [conversations] }}` in the root of the crate, with its databases"
+)]
+pub trait DeclaredSet {
+    /// Named to ask for the proof.
+    const PROOF: () = ();
+}
+
+/// Proves that a set declares a version: `#[migration]` implements it for the
+/// versions that others depend on and that come behind them.
 #[diagnostic::on_unimplemented(
     message = "`depends_on` names a version that no `#[migration]` in this crate declares",
     label = "no migration has this version",
-    note = "the versions that are declared are listed as `VersionNumber<…>`; is the file of the one you mean declared with `mod`?"
+    note = "is the file of the one you mean declared with `mod`?"
 )]
 pub trait Declares<V> {
     /// Named to ask for the proof.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::info::Location;
 use crate::plan::{Direction, Plan};
 
 /// What a run did, in order; the failed migration last.
@@ -112,6 +113,9 @@ pub struct StatementRun {
     /// How long it took.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
+    /// Where it stands: the call in the source, or the line of an SQL file.
+    #[serde(skip)]
+    pub(crate) place: Location,
     /// Whether `rebuild_table` wrote it.
     #[serde(skip)]
     pub(crate) by_rebuild: bool,
@@ -343,6 +347,7 @@ mod tests {
             sql: String::new(),
             rows: 0,
             elapsed: Duration::from_micros(2_500),
+            place: Location::caller(),
             by_rebuild: false,
         };
         assert_eq!(serde_json::to_value(run).expect("JSON")["elapsed_ms"], 2.5);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use agentos_migrate::rusqlite::Connection;
-use agentos_migrate::{CommitMode, Error, ErrorKind, Migration, Options, RunFailure, Target};
+use agentos_migrate::{
+    CommitMode, Error, ErrorKind, Migration, MigrationContext, Options, Result, RunFailure, Target,
+};
 
 use crate::support::{Directory, hash_of, migrator, registry, sql, three};
 
@@ -372,4 +374,41 @@ fn a_run_that_is_stopped_in_one_transaction_reports_nothing_as_done() {
     assert_eq!(failure.kind(), ErrorKind::Interrupted);
     assert!(failure.report.results.iter().all(|result| !result.success), "{:?}", failure.report);
     assert_eq!(failure.state(), Some("nothing was changed"));
+}
+
+/// Fails with a statement of a fourth migration, and returns where that stands.
+#[track_caller]
+fn place_of(fails: fn(&mut MigrationContext) -> Result<()>) -> String {
+    let fourth = Migration::new("0004", &["chat", "rules"], fails);
+    let failure = check(fourth, ErrorKind::MigrationFailed, "statement at ");
+    let place = failure.details().iter().find_map(|line| line.strip_prefix("statement at "));
+    place.expect("it is told").to_owned()
+}
+
+#[test]
+fn an_error_says_on_which_line_the_statement_stands() {
+    let calls: [fn(&mut MigrationContext) -> Result<()>; 7] = [
+        |ctx| ctx.execute("chat", "UPDATE none SET a = 1", []).map(drop),
+        |ctx| ctx.execute_many("chat", "INSERT INTO chat VALUES (1, ?, 2)", [["a"]]).map(drop),
+        |ctx| ctx.execute_batch("chat", "SELECT 1; DROP TABLE none").map(drop),
+        |ctx| ctx.query_row("chat", "SELECT none FROM chat", [], |_| Ok(())),
+        |ctx| ctx.query_one("chat", "SELECT none FROM chat", [], |_| Ok(())),
+        |ctx| ctx.query_map("chat", "SELECT none FROM chat", [], |_| Ok(())).map(drop),
+        |ctx| ctx.copy_rows("chat", "SELECT 1", "rules", "INSERT INTO none VALUES (?)").map(drop),
+    ];
+    let last = line!() - 2;
+    for (line, call) in (last - 6..).zip(calls) {
+        assert_eq!(place_of(call), format!("{}:{line}", file!()));
+    }
+}
+
+#[test]
+fn an_error_in_an_sql_file_names_the_file_and_the_line_of_the_statement() {
+    const FAILS_AS_IT_RUNS: &str = "-- why\nCREATE TABLE more (a CHECK (a > 1));\n\n/* and\n so */ -- on\n  INSERT INTO more VALUES (1);\n";
+    const FAILS_TO_COMPILE: &str = "SELECT ';\n';\nINSERT INTO none VALUES (1);\nSELECT 2";
+    fn run_file(ctx: &mut MigrationContext, sql: &str) -> Result<()> {
+        agentos_migrate::private::run_file(ctx, "chat", "sql/0004.up.sql", sql)
+    }
+    assert_eq!(place_of(|ctx| run_file(ctx, FAILS_AS_IT_RUNS)), "sql/0004.up.sql:6");
+    assert_eq!(place_of(|ctx| run_file(ctx, FAILS_TO_COMPILE)), "sql/0004.up.sql:3");
 }

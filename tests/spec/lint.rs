@@ -30,14 +30,14 @@ fn a_set_whose_allow_means_nothing_is_refused() {
 }
 
 #[test]
-fn a_finding_stands_at_the_migration_in_the_source() {
-    let line = line!() + 1;
+fn a_finding_stands_at_its_statement_in_the_source() {
+    let line = line!() + 2;
     let migration = Migration::new("0002", &["chat"], |ctx| {
         ctx.execute("chat", "DROP TABLE note", [])?;
         Ok(())
     });
     let finding = only("AM101", NOTE, migration.irreversible("it is a test"));
-    assert_eq!((finding.file, finding.line), (file!(), line));
+    assert_eq!((finding.file.as_str(), finding.line), (file!(), line));
 }
 
 #[test]

@@ -109,8 +109,9 @@ fn a_directory_stands_at_any_version_and_moves_both_ways() {
 }
 
 #[test]
-fn a_statement_on_a_table_or_a_column_that_is_not_there_is_named_with_the_place_of_its_migration() {
+fn a_statement_on_a_table_or_a_column_that_is_not_there_is_named_with_its_place() {
     for wrong in ["UPDATE chats SET id = 1", "UPDATE chat SET titel = ''"] {
+        let line = line!() + 4;
         let set = registry(vec![
             sql("0001", "chat", "CREATE TABLE chat (id INTEGER, title TEXT)", "DROP TABLE chat"),
             Migration::new("0002", &["chat"], move |ctx| {
@@ -124,6 +125,7 @@ fn a_statement_on_a_table_or_a_column_that_is_not_there_is_named_with_the_place_
         let place = set.migrations()[1].info().location;
         assert!(place.file.ends_with("testing.rs"), "{place}");
         assert!(details.contains(&format!("migration at {place}")), "{error:?}");
+        assert!(details.contains(&format!("statement at {}:{line}", file!())), "{error:?}");
     }
 }
 

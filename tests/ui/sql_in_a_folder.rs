@@ -1,3 +1,5 @@
+//! A folder with SQL files that are wrong.
+
 agentos_migrate::migrations! { databases: [notes], dir: "fixtures/folder" }
 
 fn main() {}

@@ -1,3 +1,5 @@
+//! A statement with a syntax error in a call with type arguments.
+
 use agentos_migrate::{MigrationContext, Result, migration};
 
 agentos_migrate::migrations! { databases: [conversations, rules] }

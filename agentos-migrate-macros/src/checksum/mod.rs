@@ -5,9 +5,11 @@
 //! moves line ends. Every other token counts, by its value. The rule is
 //! written down in docs/format.md, and tests pin it.
 
-use proc_macro2::{Delimiter, Group, Literal, Spacing, TokenStream, TokenTree};
+use proc_macro2::Delimiter;
 use sha2::{Digest, Sha256};
 use syn::Lit;
+
+use crate::trees::{self, Tree};
 
 /// Attributes that can't change what a function does.
 const NEUTRAL: &[&str] = &[
@@ -55,35 +57,32 @@ impl Canonical {
     }
 
     /// Adds tokens.
-    pub(crate) fn tokens(&mut self, tokens: TokenStream) {
-        let tokens = as_rustfmt_leaves_them(without_invisible_groups(tokens));
+    pub(crate) fn tokens<'a>(&mut self, trees: impl IntoIterator<Item = &'a Tree<'a>>) {
+        let trees = as_rustfmt_leaves_them(trees);
         let mut index = 0;
-        while let Some(token) = tokens.get(index) {
-            index += match token {
-                TokenTree::Punct(punct)
-                    if punct.as_char() == '#' && neutral_attribute(&tokens[index..]) > 0 =>
-                {
-                    neutral_attribute(&tokens[index..])
+        while let Some(tree) = trees.get(index) {
+            index += match tree {
+                Tree::Sign('#', _) if neutral_attribute(&trees[index..]) > 0 => {
+                    neutral_attribute(&trees[index..])
                 }
-                TokenTree::Punct(punct) => {
-                    let doubled = doubled(&tokens[index..]);
+                Tree::Sign(sign, _) => {
+                    let doubled = doubled(&trees[index..]);
                     match doubled {
                         Some(operator) => self.text(b'p', operator),
-                        None => self.text(b'p', punct.as_char().encode_utf8(&mut [0; 4])),
+                        None => self.text(b'p', sign.encode_utf8(&mut [0; 4])),
                     }
                     1 + usize::from(doubled.is_some())
                 }
-                TokenTree::Ident(name) => {
-                    let name = name.to_string();
-                    self.text(b'i', name.strip_prefix("r#").unwrap_or(&name));
+                Tree::Name(name) => {
+                    self.text(b'i', name.strip_prefix("r#").unwrap_or(name));
                     1
                 }
-                TokenTree::Literal(literal) => {
+                Tree::Literal(literal) => {
                     self.literal(literal);
                     1
                 }
-                TokenTree::Group(group) => {
-                    self.group(group, &tokens[..index]);
+                Tree::Group(delimiter, inner) => {
+                    self.group(*delimiter, inner, &trees[..index]);
                     1
                 }
             };
@@ -102,81 +101,68 @@ impl Canonical {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    fn group(&mut self, group: &Group, before: &[TokenTree]) {
-        let (open, close) = match group.delimiter() {
-            Delimiter::Parenthesis => ("(", ")"),
-            Delimiter::Brace => ("{", "}"),
-            Delimiter::Bracket => ("[", "]"),
-            Delimiter::None => ("", ""),
-        };
-        let mut inner = without_invisible_groups(group.stream());
+    fn group(&mut self, delimiter: Delimiter, inner: &[Tree<'_>], before: &[&Tree<'_>]) {
+        let (open, close) = trees::delimiters(delimiter);
         // A comma behind the last element is layout, but `(a,)` is a tuple and `(a)` is not.
         let is_tuple =
-            group.delimiter() == Delimiter::Parenthesis && commas(&inner) == 1 && !is_call(before);
-        if is_punct(inner.last(), ',') && !is_tuple {
-            inner.pop();
-        }
+            delimiter == Delimiter::Parenthesis && commas(inner) == 1 && !is_call(before);
+        let counted = match inner {
+            [counted @ .., last] if last.is_sign(',') && !is_tuple => counted,
+            all => all,
+        };
         self.text(b'g', open);
-        self.tokens(inner.into_iter().collect());
+        self.tokens(counted);
         self.text(b'g', close);
     }
 
-    fn literal(&mut self, literal: &Literal) {
-        let text = literal.to_string();
-        match Lit::new(literal.clone()) {
-            Lit::Str(value) => self.text(b's', &value.value()),
-            Lit::Int(value) => {
+    fn literal(&mut self, text: &str) {
+        if let Some(value) = trees::string_value(text) {
+            return self.text(b's', &value);
+        }
+        if is_plain_number(text) {
+            return self.text(b'n', text);
+        }
+        match syn::parse_str(text) {
+            Ok(Lit::Int(value)) => {
                 self.text(b'n', &format!("{}{}", value.base10_digits(), value.suffix()));
             }
-            Lit::Float(value) => {
+            Ok(Lit::Float(value)) => {
                 self.text(b'f', &format!("{}{}", value.base10_digits(), value.suffix()));
             }
-            Lit::Char(value) => self.text(b'c', &value.value().to_string()),
+            Ok(Lit::Char(value)) => self.text(b'c', &value.value().to_string()),
             // Byte strings and the rest count as written.
-            _ => self.text(b'l', &text),
+            _ => self.text(b'l', text),
         }
     }
 }
 
+/// Returns whether an integer is written as its value is.
+fn is_plain_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
+}
+
 /// Returns how many tokens a neutral attribute takes, or zero.
-fn neutral_attribute(tokens: &[TokenTree]) -> usize {
-    let bang = usize::from(is_punct(tokens.get(1), '!'));
-    let Some(TokenTree::Group(group)) = tokens.get(1 + bang) else { return 0 };
-    let first = group.stream().into_iter().next();
+fn neutral_attribute(trees: &[&Tree<'_>]) -> usize {
+    let bang = usize::from(trees.get(1).is_some_and(|tree| tree.is_sign('!')));
+    let Some(inner) = trees.get(1 + bang).and_then(|tree| tree.group(Delimiter::Bracket)) else {
+        return 0;
+    };
     let is_neutral =
-        matches!(&first, Some(TokenTree::Ident(name)) if NEUTRAL.iter().any(|known| name == known));
-    if is_neutral && group.delimiter() == Delimiter::Bracket { 2 + bang } else { 0 }
+        inner.first().is_some_and(|first| NEUTRAL.iter().any(|known| first.is_name(known)));
+    if is_neutral { 2 + bang } else { 0 }
 }
 
 /// `a && b` and `a & &b` differ by spacing alone; so do `||` and `| |`.
-fn doubled(tokens: &[TokenTree]) -> Option<&'static str> {
-    let [TokenTree::Punct(first), TokenTree::Punct(second), ..] = tokens else { return None };
-    match (first.as_char(), second.as_char(), first.spacing()) {
-        ('&', '&', Spacing::Joint) => Some("&&"),
-        ('|', '|', Spacing::Joint) => Some("||"),
+fn doubled(trees: &[&Tree<'_>]) -> Option<&'static str> {
+    match trees {
+        [Tree::Sign('&', true), Tree::Sign('&', _), ..] => Some("&&"),
+        [Tree::Sign('|', true), Tree::Sign('|', _), ..] => Some("||"),
         _ => None,
     }
 }
 
-fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
-}
-
-fn commas(tokens: &[TokenTree]) -> usize {
-    tokens.iter().filter(|token| is_punct(Some(token), ',')).count()
-}
-
-fn without_invisible_groups(tokens: TokenStream) -> Vec<TokenTree> {
-    let mut flat = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-                flat.extend(without_invisible_groups(group.stream()));
-            }
-            token => flat.push(token),
-        }
-    }
-    flat
+fn commas(trees: &[Tree<'_>]) -> usize {
+    trees.iter().filter(|tree| tree.is_sign(',')).count()
 }
 
 /// Words before a parenthesis that are no function's name.
@@ -186,18 +172,12 @@ const NO_CALL: &[&str] = &[
 ];
 
 /// Returns whether a parenthesis behind these tokens holds arguments or parameters.
-fn is_call(before: &[TokenTree]) -> bool {
-    match before.last() {
-        Some(TokenTree::Ident(name)) => !NO_CALL.iter().any(|word| name == word),
-        Some(TokenTree::Group(_)) => true,
-        Some(TokenTree::Punct(punct)) => match punct.as_char() {
-            '?' | '!' => true,
-            // The end of generics, and not of `->` or `=>`.
-            '>' => !before.iter().rev().nth(1).is_some_and(|token| {
-                matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '-' | '=') && punct.spacing() == Spacing::Joint)
-            }),
-            _ => false,
-        },
+fn is_call(before: &[&Tree<'_>]) -> bool {
+    match before {
+        [.., Tree::Name(name)] => !NO_CALL.iter().any(|word| name == word),
+        // The end of generics, and not of `->` or `=>`.
+        [.., Tree::Sign('-' | '=', true), Tree::Sign('>', _)] => false,
+        [.., Tree::Group(..) | Tree::Sign('?' | '!' | '>', _)] => true,
         _ => false,
     }
 }
@@ -205,58 +185,54 @@ fn is_call(before: &[TokenTree]) -> bool {
 /// Undoes what rustfmt does when a line gets too long or short enough: braces
 /// around the one expression of a match arm or a closure, the comma behind an
 /// arm, the comma before `>`, the semicolon behind a last `return`.
-fn as_rustfmt_leaves_them(tokens: Vec<TokenTree>) -> Vec<TokenTree> {
-    let mut kept: Vec<TokenTree> = Vec::with_capacity(tokens.len());
-    let mut rest = tokens.into_iter().peekable();
-    while let Some(token) = rest.next() {
-        if let TokenTree::Group(group) = &token {
-            let arm = is_punct(kept.last(), '>') && is_punct(kept.iter().rev().nth(1), '=');
-            if group.delimiter() == Delimiter::Brace && (arm || is_punct(kept.last(), '|')) {
-                let inner = as_rustfmt_leaves_them(without_invisible_groups(group.stream()));
-                let comma = arm && is_punct(rest.peek(), ',');
-                if comma {
-                    rest.next();
+fn as_rustfmt_leaves_them<'a>(trees: impl IntoIterator<Item = &'a Tree<'a>>) -> Vec<&'a Tree<'a>> {
+    let mut rest = trees.into_iter().peekable();
+    let mut kept: Vec<&Tree<'_>> = Vec::with_capacity(rest.size_hint().0);
+    while let Some(tree) = rest.next() {
+        if let Some(inner) = tree.group(Delimiter::Brace) {
+            let arm = matches!(kept.as_slice(), [.., Tree::Sign('=', _), Tree::Sign('>', _)]);
+            if arm || matches!(kept.last(), Some(Tree::Sign('|', _))) {
+                let inner = as_rustfmt_leaves_them(inner);
+                if arm {
+                    rest.next_if(|tree| tree.is_sign(','));
                 }
                 if is_one_expression(&inner) {
                     kept.extend(inner);
                     if arm {
-                        kept.push(comma_token());
+                        kept.push(&COMMA);
                     }
                 } else {
-                    kept.push(token);
+                    kept.push(tree);
                 }
                 continue;
             }
         }
-        if is_punct(Some(&token), '>') && is_punct(kept.last(), ',') {
-            kept.pop();
+        if tree.is_sign('>') {
+            kept.pop_if(|before| before.is_sign(','));
         }
-        kept.push(token);
+        kept.push(tree);
     }
     drop_last_semicolon(&mut kept);
     kept
 }
 
-fn comma_token() -> TokenTree {
-    TokenTree::Punct(proc_macro2::Punct::new(',', Spacing::Alone))
+static COMMA: Tree<'static> = Tree::Sign(',', false);
+
+fn is_one_expression(trees: &[&Tree<'_>]) -> bool {
+    trees.first().is_some_and(|first| !first.is_sign('#'))
+        && !trees.iter().any(|tree| tree.is_sign(';'))
 }
 
-fn is_one_expression(tokens: &[TokenTree]) -> bool {
-    !tokens.is_empty()
-        && !is_punct(tokens.first(), '#')
-        && !tokens.iter().any(|token| is_punct(Some(token), ';'))
-}
-
-fn drop_last_semicolon(tokens: &mut Vec<TokenTree>) {
-    if !is_punct(tokens.last(), ';') {
+fn drop_last_semicolon(trees: &mut Vec<&Tree<'_>>) {
+    let [before @ .., last] = trees.as_slice() else { return };
+    if !last.is_sign(';') {
         return;
     }
-    let before = &tokens[..tokens.len() - 1];
-    let start =
-        before.iter().rposition(|token| is_punct(Some(token), ';')).map_or(0, |index| index + 1);
-    let leaves = |token: &TokenTree| matches!(token, TokenTree::Ident(name) if name == "return" || name == "break" || name == "continue");
+    let start = before.iter().rposition(|tree| tree.is_sign(';')).map_or(0, |index| index + 1);
+    let leaves =
+        |tree: &&Tree<'_>| ["return", "break", "continue"].iter().any(|word| tree.is_name(word));
     if before[start..].first().is_some_and(leaves) {
-        tokens.pop();
+        trees.pop();
     }
 }
 

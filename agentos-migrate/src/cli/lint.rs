@@ -159,7 +159,7 @@ fn github(report: &LintReport, registry: &Registry) -> String {
 
 /// Returns the path from where the command runs: an SQL file is named from its crate's root.
 fn file_of(finding: &LintFinding, registry: &Registry) -> String {
-    let named = Path::new(finding.file);
+    let named = Path::new(&finding.file);
     let in_crate =
         registry.declaration().map(|declared| Path::new(declared.manifest_dir).join(named));
     let here = std::env::current_dir().ok();
@@ -167,7 +167,7 @@ fn file_of(finding: &LintFinding, registry: &Registry) -> String {
         (Some(path), Some(here)) if !named.exists() && path.exists() => {
             path.strip_prefix(&here).unwrap_or(&path).display().to_string()
         }
-        _ => finding.file.to_owned(),
+        _ => finding.file.clone(),
     }
 }
 

@@ -60,7 +60,7 @@ impl MigrationContext {
     /// As [`table_exists`](Self::table_exists).
     pub fn table_columns(&self, database: &str, table: &str) -> Result<Vec<TableColumn>> {
         let member = self.member(database)?;
-        super::finish_query(member, "PRAGMA table_xinfo", columns(&member.connection, table))
+        super::query::finish_query(member, "PRAGMA table_xinfo", columns(&member.connection, table))
     }
 
     /// Returns whether the database's file was there before this run.
@@ -76,6 +76,6 @@ impl MigrationContext {
         let member = self.member(database)?;
         let sql = "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE";
         let found = member.connection.query_row(sql, [kind, name], |_| Ok(())).optional();
-        Ok(super::finish_query(member, sql, found)?.is_some())
+        Ok(super::query::finish_query(member, sql, found)?.is_some())
     }
 }

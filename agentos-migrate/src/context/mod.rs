@@ -8,6 +8,7 @@
 mod counted;
 mod inspect;
 mod manual;
+mod query;
 mod statement;
 
 use std::cell::{Cell, RefCell};
@@ -15,13 +16,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::Params;
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Params, Row};
 
 use self::counted::Counted;
 pub use self::manual::ManualContext;
+use self::query::finish_query;
+use self::statement::{Place, statement_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;
+use crate::info::Location;
 use crate::report::StatementRun;
 use crate::schema::rebuild::{RebuildApi, RebuildReport, TableChanges, rebuild};
 use crate::sqlite::guard::Role;
@@ -86,9 +90,10 @@ impl MigrationContext {
     /// itself ([`ErrorKind::ForbiddenSql`]); rows that a trigger deleted from
     /// a table that the statement did not name ([`ErrorKind::RowsLost`]); a
     /// database that the migration does not name.
+    #[track_caller]
     pub fn execute(&mut self, database: &str, sql: &str, params: impl Params) -> Result<usize> {
         let member = self.member(database)?;
-        Ok(self.run(member, sql, |statement| statement.execute(params))?)
+        Ok(self.run(member, sql, Location::caller(), |statement| statement.execute(params))?)
     }
 
     /// Runs one statement for each row of parameters; returns the number of rows changed in all.
@@ -96,6 +101,7 @@ impl MigrationContext {
     /// # Errors
     ///
     /// As [`execute`](Self::execute); the rows before the failing one are rolled back with the migration.
+    #[track_caller]
     pub fn execute_many<P: Params>(
         &mut self,
         database: &str,
@@ -103,7 +109,7 @@ impl MigrationContext {
         rows: impl IntoIterator<Item = P>,
     ) -> Result<usize> {
         let member = self.member(database)?;
-        Ok(self.run(member, sql, |statement| {
+        Ok(self.run(member, sql, Location::caller(), |statement| {
             let mut total = 0;
             for row in rows {
                 total += statement.execute(row)?;
@@ -117,78 +123,22 @@ impl MigrationContext {
     /// # Errors
     ///
     /// As [`execute`](Self::execute), with the statement that failed.
+    #[track_caller]
     pub fn execute_batch(&mut self, database: &str, sql: &str) -> Result<usize> {
         let member = self.member(database)?;
-        Ok(self.run_batch(member, sql)?)
+        Ok(self.run_batch(member, sql, &Place::Call(Location::caller()))?)
     }
 
-    /// Returns what `read` makes of the first row.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says; no row is an error.
-    pub fn query_row<T>(
-        &self,
+    /// Runs every statement of a file of the crate, which is told where one fails.
+    pub(crate) fn execute_file(
+        &mut self,
         database: &str,
+        file: &'static str,
         sql: &str,
-        params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T> {
+    ) -> Result<()> {
         let member = self.member(database)?;
-        let outcome = member.connection.query_row(sql, params, read);
-        finish_query(member, sql, outcome)
-    }
-
-    /// Returns what `read` makes of the only row.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says; no row, and more than one, is an error.
-    pub fn query_one<T>(
-        &self,
-        database: &str,
-        sql: &str,
-        params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T> {
-        let member = self.member(database)?;
-        let outcome = member.connection.prepare(sql).and_then(|mut statement| {
-            let mut rows = statement.query(params)?;
-            let value = match rows.next()? {
-                Some(row) => read(row)?,
-                None => return Err(rusqlite::Error::QueryReturnedNoRows),
-            };
-            Ok((value, rows.next()?.is_some()))
-        });
-        let (value, more) = finish_query(member, sql, outcome)?;
-        if more {
-            let message = format!("a query on {database} returned more than one row");
-            let error = Error::new(ErrorKind::Sqlite, message);
-            return Err(error
-                .detail(format!("statement: {}", crate::sqlite::guard::one_line(sql)))
-                .into());
-        }
-        Ok(value)
-    }
-
-    /// Returns what `read` makes of each row.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says, or the first error of `read`.
-    pub fn query_map<T>(
-        &self,
-        database: &str,
-        sql: &str,
-        params: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>> {
-        let member = self.member(database)?;
-        let outcome = member.connection.prepare(sql).and_then(|mut statement| {
-            let rows = statement.query_map(params, read)?;
-            rows.collect()
-        });
-        finish_query(member, sql, outcome)
+        self.run_batch(member, sql, &Place::File(file))?;
+        Ok(())
     }
 
     /// Moves what `select` gives on one database into another, row by row, and returns the count.
@@ -199,17 +149,14 @@ impl MigrationContext {
     /// # Errors
     ///
     /// What SQLite says of either statement.
+    #[track_caller]
     pub fn copy_rows(&mut self, from: &str, select: &str, to: &str, insert: &str) -> Result<usize> {
         let (source, target) = (self.member(from)?, self.member(to)?);
-        let mut reading = source
-            .connection
-            .prepare(select)
-            .map_err(|error| source.guard.explain(from, select, error))?;
+        let mut reading = finish_query(source, select, source.connection.prepare(select))?;
         let columns = reading.column_count();
-        let mut rows =
-            reading.query([]).map_err(|error| source.guard.explain(from, select, error))?;
+        let mut rows = finish_query(source, select, reading.query([]))?;
         let mut count = 0;
-        self.run(target, insert, |inserting| {
+        self.run(target, insert, Location::caller(), |inserting| {
             while let Some(row) = rows.next()? {
                 for column in 0..columns {
                     inserting.raw_bind_parameter(
@@ -251,6 +198,7 @@ impl MigrationContext {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn rebuild_table(
         &mut self,
         database: &str,
@@ -264,8 +212,11 @@ impl MigrationContext {
             let _engine = member.guard.enter(Role::Engine);
             rebuild(&member.connection, table, &changes)
         };
-        let report = outcome.map_err(|error| error.detail(format!("database  {database}")))?;
-        self.keep_rebuild(member, &report);
+        let place = Location::caller();
+        let report = outcome.map_err(|error| {
+            error.detail(format!("database  {database}")).detail(statement_at(place))
+        })?;
+        self.keep_rebuild(member, &report, place);
         for text in &report.notes {
             self.note(text);
         }
@@ -398,11 +349,6 @@ impl MigrationContext {
             ))
         })
     }
-}
-
-/// Explains what SQLite said of a query.
-fn finish_query<T>(member: &Member, sql: &str, outcome: rusqlite::Result<T>) -> Result<T> {
-    Ok(outcome.map_err(|error| member.guard.explain(&member.database, sql, error))?)
 }
 
 impl std::fmt::Debug for MigrationContext {

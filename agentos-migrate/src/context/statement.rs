@@ -11,11 +11,55 @@ use rusqlite::{Batch, Statement};
 
 use super::MigrationContext;
 use crate::error::{Error, ErrorKind};
+use crate::info::Location;
 use crate::report::StatementRun;
 use crate::schema::rebuild::RebuildReport;
 use crate::schema::tokens::quote_name;
 use crate::sqlite::guard::{Role, one_line};
 use crate::sqlite::member::Member;
+
+/// Where the text of several statements stands.
+pub(super) enum Place {
+    /// In a call: its statements are there, wherever the text is from.
+    Call(Location),
+    /// In an SQL file, from its first line.
+    File(&'static str),
+}
+
+impl Place {
+    /// Returns where the statement behind `before` is; white space and comments in front are no part of it.
+    fn of(&self, before: &str, statement: &str) -> Location {
+        match self {
+            Self::Call(location) => *location,
+            Self::File(file) => {
+                let blank = blank_in_front(statement);
+                let lines = before.matches('\n').count() + statement[..blank].matches('\n').count();
+                Location { file, line: u32::try_from(lines + 1).unwrap_or(u32::MAX) }
+            }
+        }
+    }
+}
+
+/// Returns how many bytes of white space and comments a statement begins with.
+fn blank_in_front(statement: &str) -> usize {
+    let mut rest = statement;
+    loop {
+        rest = rest.trim_start();
+        let end = if rest.starts_with("--") {
+            rest.find('\n')
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map(|end| end + 2)
+        } else {
+            return statement.len() - rest.len();
+        };
+        rest = &rest[end.unwrap_or(rest.len())..];
+    }
+}
+
+/// Says where the statement of an error stands.
+pub(super) fn statement_at(place: Location) -> String {
+    format!("statement at {place}")
+}
 
 impl MigrationContext {
     /// Runs one statement by `work`, which counts the rows that it changes.
@@ -23,32 +67,45 @@ impl MigrationContext {
         &self,
         member: &Member,
         sql: &str,
+        place: Location,
         work: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<usize>,
     ) -> Result<usize, Error> {
         member.guard.take_changes_rows();
-        let explain = |error| member.guard.explain(&member.database, sql, error);
-        let mut statement = member.connection.prepare(sql).map_err(explain)?;
-        self.run_prepared(member, &mut statement, work, |_| sql.to_owned())
+        let mut statement = member.connection.prepare(sql).map_err(|error| {
+            member.guard.explain(&member.database, sql, error).detail(statement_at(place))
+        })?;
+        self.run_prepared(member, &mut statement, place, work, |_| sql.to_owned())
     }
 
     /// Runs every statement of a text.
-    pub(super) fn run_batch(&self, member: &Member, sql: &str) -> Result<usize, Error> {
+    pub(super) fn run_batch(
+        &self,
+        member: &Member,
+        sql: &str,
+        place: &Place,
+    ) -> Result<usize, Error> {
         let mut batch = Batch::new(&member.connection, sql);
         let mut changed = 0;
+        let mut done = 0;
         loop {
             member.guard.take_changes_rows();
-            let next =
-                batch.next().map_err(|error| member.guard.explain(&member.database, sql, error))?;
+            let next = batch.next().map_err(|error| {
+                let place = place.of(&sql[..done], &sql[done..]);
+                member.guard.explain(&member.database, sql, error).detail(statement_at(place))
+            })?;
             let Some(mut statement) = next else { return Ok(changed) };
             let step_through = |statement: &mut Statement<'_>| {
                 let mut rows = statement.query([])?;
                 while rows.next()?.is_some() {}
                 Ok(usize::try_from(member.connection.changes()).unwrap_or(usize::MAX))
             };
-            let text = |statement: &Statement<'_>| {
-                statement.expanded_sql().unwrap_or_else(|| sql.to_owned())
-            };
-            changed += self.run_prepared(member, &mut statement, step_through, text)?;
+            // Nothing is bound in a batch, so this is the statement as written.
+            let own = statement.expanded_sql().unwrap_or_else(|| sql.to_owned());
+            let start = done + sql[done..].find(&own).unwrap_or_default();
+            done = (start + own.len()).min(sql.len());
+            let place = place.of(&sql[..start], &own);
+            changed +=
+                self.run_prepared(member, &mut statement, place, step_through, |_| own.clone())?;
         }
     }
 
@@ -57,23 +114,26 @@ impl MigrationContext {
         &self,
         member: &Member,
         statement: &mut Statement<'_>,
+        place: Location,
         work: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<usize>,
         text: impl Fn(&Statement<'_>) -> String,
     ) -> Result<usize, Error> {
+        let at_place = |error: Error| error.detail(statement_at(place));
         let changes_rows = member.guard.take_changes_rows();
         let at_risk = self.count_rows_at_risk(member)?;
         let started = Instant::now();
         let outcome = work(statement);
         let elapsed = started.elapsed();
-        let changed = outcome
-            .map_err(|error| member.guard.explain(&member.database, &text(statement), error))?;
+        let changed = outcome.map_err(|error| {
+            at_place(member.guard.explain(&member.database, &text(statement), error))
+        })?;
         if !member.is_in_transaction() {
-            return Err(lost_transaction(member, &text(statement)));
+            return Err(at_place(lost_transaction(member, &text(statement))));
         }
         // What does not change rows repeats the count of an earlier statement.
         let changed = if changes_rows { changed } else { 0 };
         if !at_risk.is_empty() {
-            refuse_lost_rows(member, &text(statement), &at_risk)?;
+            refuse_lost_rows(member, &text(statement), &at_risk).map_err(at_place)?;
         }
         if self.records.get() {
             let database = member.database.clone();
@@ -82,6 +142,7 @@ impl MigrationContext {
                 sql: text(statement),
                 rows: changed,
                 elapsed,
+                place,
                 by_rebuild: false,
             });
         }
@@ -89,7 +150,7 @@ impl MigrationContext {
     }
 
     /// Keeps the statements by which a table was changed, for a rehearsal.
-    pub(super) fn keep_rebuild(&self, member: &Member, report: &RebuildReport) {
+    pub(super) fn keep_rebuild(&self, member: &Member, report: &RebuildReport, place: Location) {
         if !self.records.get() {
             return;
         }
@@ -103,7 +164,7 @@ impl MigrationContext {
             };
             let database = member.database.clone();
             let sql = sql.clone();
-            statements.push(StatementRun { database, sql, rows, elapsed, by_rebuild: true });
+            statements.push(StatementRun { database, sql, rows, elapsed, place, by_rebuild: true });
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::ErrorKind;
+use crate::info::Location;
 use crate::schema::read::Schema;
 
 /// What was seen of one migration.
@@ -16,6 +17,42 @@ pub(crate) struct Facts {
     pub(crate) up: Option<Passage>,
     /// The way back from there, where there is one.
     pub(crate) down: Option<WayBack>,
+}
+
+impl Facts {
+    /// Returns where a statement stands that ran or failed, as `file:line`.
+    pub(super) fn place_of(&self, statement: &str) -> Option<String> {
+        let is_it = |sql: &str| super::report::on_one_line(sql) == statement;
+        let down = self.down.as_ref();
+        let passages = self.up.iter().chain(down.and_then(WayBack::passage));
+        let mut ran = passages.flat_map(|passage| &passage.statements);
+        if let Some(ran) = ran.find(|ran| is_it(&ran.sql)) {
+            return Some(ran.place.to_string());
+        }
+        let failures = self.fails_empty.iter().chain(&self.fails_populated);
+        let mut failures = failures.chain(down.into_iter().flat_map(WayBack::failures));
+        let failed = failures.find(|failure| failure.statement.as_deref().is_some_and(is_it));
+        failed.and_then(|failure| failure.place.as_deref()).map(str::to_owned)
+    }
+}
+
+impl WayBack {
+    fn passage(&self) -> Option<&Passage> {
+        match self {
+            Self::Fails(_) => None,
+            Self::Done(restored) => Some(&restored.passage),
+        }
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let (fails, restored) = match self {
+            Self::Fails(failure) => (Some(failure), None),
+            Self::Done(restored) => (None, Some(restored)),
+        };
+        let again = restored.and_then(|restored| restored.again.as_ref().err());
+        let later = restored.and_then(|restored| restored.later.as_ref()?.as_ref().err());
+        fails.into_iter().chain(again).chain(later)
+    }
 }
 
 /// From one state to another.
@@ -51,6 +88,7 @@ pub(crate) struct Restored {
 pub(crate) struct Ran {
     pub(crate) database: String,
     pub(crate) sql: String,
+    pub(crate) place: Location,
     /// Whether `rebuild_table` wrote it, which proves its result by itself.
     pub(crate) by_rebuild: bool,
 }
@@ -63,6 +101,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) database: Option<String>,
     pub(crate) statement: Option<String>,
+    /// Where that statement stands: `file:line`.
+    pub(crate) place: Option<Box<str>>,
     /// The fewest rows with which it fails.
     pub(crate) rows: Vec<String>,
 }

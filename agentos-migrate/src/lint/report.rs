@@ -49,9 +49,9 @@ pub struct LintFinding {
     pub rows: Vec<String>,
     /// The difference of the schemas, for an object that is not as it was.
     pub diff: Option<String>,
-    /// The source file of the migration, as the compiler names it.
-    pub file: &'static str,
-    /// The line of the migration in that file, from 1.
+    /// The source file, as the compiler names it; an SQL file is named from the crate's root.
+    pub file: String,
+    /// The line of the statement in that file, or of the migration where no statement is to blame, from 1.
     pub line: u32,
     /// What to do about it.
     pub fix: &'static str,
@@ -121,7 +121,7 @@ impl LintReport {
         for one in found {
             let is_about_way_back = one.rule.code.starts_with("AM30");
             let reason = allows.iter().find(|(rule, _)| *rule == one.rule);
-            let finding = one.of(info);
+            let finding = one.of(info, facts);
             let Some((_, reason)) = reason else {
                 is_proved &= !is_about_way_back;
                 self.findings.push(finding);
@@ -194,7 +194,10 @@ impl Found {
         self
     }
 
-    fn of(self, info: &MigrationInfo) -> LintFinding {
+    fn of(self, info: &MigrationInfo, facts: &Facts) -> LintFinding {
+        let place = self.statement.as_deref().and_then(|statement| facts.place_of(statement));
+        let place = place.unwrap_or_else(|| info.location.to_string());
+        let (file, line) = place.rsplit_once(':').unwrap_or((&place, "1"));
         LintFinding {
             code: self.rule.code,
             severity: self.rule.severity,
@@ -206,14 +209,14 @@ impl Found {
             statement: self.statement,
             rows: self.rows,
             diff: self.diff,
-            file: info.location.file,
-            line: info.location.line,
+            file: file.to_owned(),
+            line: line.parse().unwrap_or(info.location.line),
             fix: self.rule.fix,
         }
     }
 }
 
-fn on_one_line(sql: &str) -> String {
+pub(super) fn on_one_line(sql: &str) -> String {
     let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
     line.trim_end_matches(';').to_owned()
 }

@@ -12,7 +12,7 @@ use crate::lint::facts::{Failure, Ran, Snapshot};
 use crate::migrator::{BackupPolicy, Migrator, Options, RunFailure};
 use crate::plan::Target;
 use crate::registry::Registry;
-use crate::report::Report;
+use crate::report::{Report, StatementRun};
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::scratch;
 use crate::version::Version;
@@ -134,7 +134,12 @@ fn statements(report: Report) -> Vec<Ran> {
     let rehearsals = report.results.into_iter().filter_map(|result| result.rehearsal);
     rehearsals
         .flat_map(|rehearsal| rehearsal.statements)
-        .map(|run| Ran { database: run.database, sql: run.sql, by_rebuild: run.by_rebuild })
+        .map(|StatementRun { database, sql, place, by_rebuild, .. }| Ran {
+            database,
+            sql,
+            place,
+            by_rebuild,
+        })
         .collect()
 }
 
@@ -152,16 +157,16 @@ fn failure_of(failure: &RunFailure, databases: &[&str]) -> Failure {
         Some(database) => own.trim_end_matches(&format!(" (on {database})")),
         None => own,
     };
-    let mut statement = None;
+    let (mut statement, mut place) = (None, None);
     let mut message = own.to_owned();
     for line in error.details() {
-        match line.strip_prefix("statement: ") {
-            Some(text) => statement = Some(text.to_owned()),
-            None if line.starts_with("migration at ") => {}
-            None => {
-                message.push_str("; ");
-                message.push_str(line);
-            }
+        if let Some(text) = line.strip_prefix("statement: ") {
+            statement = Some(text.to_owned());
+        } else if let Some(at) = line.strip_prefix("statement at ") {
+            place = Some(Box::from(at));
+        } else if !line.starts_with("migration at ") {
+            message.push_str("; ");
+            message.push_str(line);
         }
     }
     Failure {
@@ -169,6 +174,7 @@ fn failure_of(failure: &RunFailure, databases: &[&str]) -> Failure {
         message,
         database: database.map(ToOwned::to_owned),
         statement,
+        place,
         rows: Vec::new(),
     }
 }

@@ -1,0 +1,5 @@
+//! A set that declares no databases.
+
+agentos_migrate::migrations! { lock: "fixtures/released.lock" }
+
+fn main() {}
