@@ -131,10 +131,18 @@ impl SourceFile {
             && first.is_some_and(|import| names_result(import))
     }
 
-    /// Returns the line of a literal of this file.
+    /// Returns the line of a literal of this file, if it is known.
     pub(crate) fn line_of(&self, literal: &Tree<'_>) -> Option<usize> {
-        let Tree::Literal(Cow::Borrowed(literal)) = literal else { return None };
-        let offset = literal.as_ptr().addr().checked_sub(self.text.as_ptr().addr())?;
+        let Tree::Literal(literal) = literal else { return None };
+        let offset = match literal {
+            Cow::Borrowed(part) => part.as_ptr().addr().checked_sub(self.text.as_ptr().addr())?,
+            // The compiler's token: known by its text, if that stands there once.
+            Cow::Owned(text) => {
+                let mut places = self.text.match_indices(text.as_str());
+                let (offset, _) = places.next()?;
+                places.next().is_none().then_some(offset)?
+            }
+        };
         Some(self.text.get(..offset)?.matches('\n').count() + 1)
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! A compiler compiles one crate and expands every macro of it, so what two
 //! migrations must not share is seen here, and told in better words than the
-//! compiler has. Where the order of expansion matters, `expand` writes a
-//! proof for the compiler in addition. In an editor, where one process lives
-//! long and sees every edit, nothing is remembered.
+//! compiler has. A dependency that is expanded later is proved by the
+//! compiler: `expand` asks for it, and writes the answer only where it was
+//! asked, as an `impl` for every version costs the compiler much. This holds
+//! as long as a compiler expands all macros of a crate at every build. In an
+//! editor, where one process lives long and sees every edit, nothing is
+//! remembered and nothing is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
