@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use agentos_migrate::{
-    BackupManager, BackupOptions, Compression, ErrorKind, Manifest, RestoreOptions,
+    BackupManager, BackupOptions, Compression, Error, ErrorKind, Manifest, RestoreOptions,
 };
 
 use crate::support::command::{command, run, said};
@@ -47,7 +48,7 @@ fn pack(manager: &BackupManager, id: &str) {
 }
 
 #[track_caller]
-fn damaged(outcome: Result<Manifest, agentos_migrate::Error>, what: &str) {
+fn damaged(outcome: Result<Manifest, Error>, what: &str) {
     let error = outcome.expect_err("damaged");
     assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{error:?}");
     assert!(format!("{error:?}").contains(what), "{error:?}");
@@ -186,52 +187,51 @@ fn prune_names_the_damaged_ones_that_it_keeps_and_clears_up_after_one_that_was_k
 fn slow_to_check(directory: &Directory) {
     directory.sql(
         "chat",
-        "CREATE TABLE t (a INTEGER, b TEXT NOT NULL AS (replace(hex(zeroblob(20000 + a)), '0', 'x')) VIRTUAL) STRICT;
+        "CREATE TABLE t (a INTEGER, b TEXT NOT NULL AS (replace(hex(zeroblob(6000 + a % 100)), '0', 'x')) VIRTUAL) STRICT;
         PRAGMA ignore_check_constraints = ON;
-        INSERT INTO t (a) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) SELECT i FROM n",
+        INSERT INTO t (a) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 24000) SELECT i FROM n",
     );
 }
 
-#[test]
-fn a_check_by_sqlite_that_takes_long_is_stopped_on_request() {
-    use std::time::{Duration, Instant};
-    let directory = Directory::new();
-    slow_to_check(&directory);
-    let manager = BackupManager::new(directory.path());
-    let begun = Instant::now();
-    let ids = [
-        made(&manager),
-        manager.create_backup(&BackupOptions::default()).expect("makes").backup_id,
-    ];
-    let whole = begun.elapsed() / 2;
-    let stopping = || {
+/// Stops some work after an eighth of the time that a backup takes; it ends long before its own end.
+#[track_caller]
+fn stops(manager: &BackupManager, whole: Duration, work: impl Fn(&BackupManager) -> Error) {
+    let attempt = || {
         let begun = Instant::now();
-        manager.clone().with_listener(move |_| {
+        let stopping = manager.clone().with_listener(move |_| {
             if begun.elapsed() < whole / 8 {
                 std::ops::ControlFlow::Continue(())
             } else {
                 std::ops::ControlFlow::Break(())
             }
-        })
-    };
-    let took = |error: agentos_migrate::Error, begun: Instant| -> Duration {
+        });
+        let error = work(&stopping);
         assert_eq!(error.kind(), ErrorKind::Interrupted, "{error:?}");
         assert!(error.hint().is_some(), "{error:?}");
         begun.elapsed()
     };
+    // Another test may have had the machine meanwhile.
+    let times: Vec<Duration> = (0..3).map(|_| attempt()).take_while(|t| *t > whole / 2).collect();
+    assert!(times.len() < 3, "{times:?} of {whole:?}");
+}
+
+#[test]
+fn a_check_by_sqlite_that_takes_long_is_stopped_on_request() {
+    let directory = Directory::new();
+    slow_to_check(&directory);
+    let manager = BackupManager::new(directory.path());
+    let begun = Instant::now();
+    let archive = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    let ids = [made(&manager), archive];
+    let whole = begun.elapsed() / 2;
     let before = directory.contents();
     for id in &ids {
-        let begun = Instant::now();
-        let stopped = took(stopping().verify_backup(id).expect_err("stopped"), begun);
-        assert!(stopped < whole * 3 / 4, "{stopped:?} of {whole:?}");
-        let begun = Instant::now();
-        let restored = stopping().restore_backup(id, &RestoreOptions::default());
-        let stopped = took(restored.expect_err("stopped"), begun);
-        assert!(stopped < whole * 3 / 4, "{stopped:?} of {whole:?}");
+        stops(&manager, whole, |stopping| stopping.verify_backup(id).expect_err("stopped"));
+        stops(&manager, whole, |stopping| {
+            stopping.restore_backup(id, &RestoreOptions::default()).expect_err("stopped")
+        });
     }
-    let begun = Instant::now();
-    let stopped = took(stopping().create_backup(&folder()).expect_err("stopped"), begun);
-    assert!(stopped < whole * 3 / 4, "{stopped:?} of {whole:?}");
+    stops(&manager, whole, |stopping| stopping.create_backup(&folder()).expect_err("stopped"));
     assert_eq!(directory.contents(), before);
 }
 

@@ -34,15 +34,23 @@ fn copy_of(template: &Directory) -> Directory {
 /// What every file holds, by its path in the data directory.
 ///
 /// But for the counters in a database's header, which also say that it was in another journal mode
-/// meanwhile (<https://sqlite.org/fileformat2.html#the_database_header>); the mode itself counts.
+/// meanwhile (<https://sqlite.org/fileformat2.html#the_database_header>); the mode itself counts. And
+/// but for a journal that holds nothing to roll back, which SQLite keeps while it has a file for
+/// itself, and overwrites (<https://sqlite.org/lockingv3.html#hot_journals>).
 fn contents(directory: &Directory) -> BTreeMap<PathBuf, String> {
-    let files = directory.contents().into_iter().map(|(path, hash)| {
+    let files = directory.contents().into_iter().filter(|(path, _)| !is_kept_journal(path));
+    let files = files.map(|(path, hash)| {
         let inner = path.strip_prefix(directory.path()).expect("inside").to_owned();
         let is_database = inner.extension().is_some_and(|ending| ending == "db");
         let hash = if is_database { hash_without_counters(&path) } else { hash };
         (inner, hash)
     });
     files.collect()
+}
+
+fn is_kept_journal(path: &Path) -> bool {
+    let is_journal = path.to_string_lossy().ends_with("-journal");
+    is_journal && std::fs::read(path).expect("reads").first().is_none_or(|first| *first == 0)
 }
 
 fn hash_without_counters(path: &Path) -> String {

@@ -17,7 +17,7 @@ use super::{archive, files, paths, reading_back};
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::guard::Outcome;
-use crate::sqlite::{schema_version, scratch};
+use crate::sqlite::{reading, schema_version, scratch};
 
 /// Checks a backup in place, or an archive by unpacking it into a temporary folder.
 pub(super) fn verify(place: &Place, id: &str) -> Result<Manifest, Error> {
@@ -217,25 +217,12 @@ pub(super) fn open_copy(path: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     // The copy is ours alone; immutable keeps SQLite from making a -shm for a WAL file.
-    let connection = Connection::open_with_flags(uri(path), flags).map_err(failed)?;
+    let connection =
+        Connection::open_with_flags(reading::immutable(path), flags).map_err(failed)?;
     connection
         .execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
         .map_err(failed)?;
     Ok(connection)
-}
-
-/// Returns a path as a URI (<https://sqlite.org/uri.html>) that names an immutable file.
-fn uri(path: &Path) -> String {
-    let mut text = String::from("file:");
-    for byte in path.to_string_lossy().bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    text.push_str("?immutable=1");
-    text
 }
 
 /// Returns the migrations that a copied database records.

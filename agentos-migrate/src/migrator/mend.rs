@@ -184,12 +184,11 @@ impl Migrator {
     }
 
     fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
-        let path = self.file_of(database);
-        let Some(connection) = reading::open_within(&path, self.patience())? else {
-            return Ok(Vec::new());
-        };
-        let rows = schema_version::records(&connection, self.registry.schema_version_table());
-        rows.map_err(|error| on_file(error, "read", &path))
+        let table = self.registry.schema_version_table();
+        let records =
+            |connection: &rusqlite::Connection| schema_version::records(connection, table);
+        let found = reading::ask(&self.file_of(database), self.patience(), records)?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns the databases that record one version more than once.

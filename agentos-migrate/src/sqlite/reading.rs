@@ -2,7 +2,8 @@
 //!
 //! SQLite writes to answer in two cases: a WAL file gets its -shm, and a hot
 //! journal is rolled back (<https://sqlite.org/lockingv3.html#hot_journals>).
-//! In both a copy in a temporary directory is asked instead.
+//! In both a copy in a temporary directory is asked instead. A short question to a
+//! WAL file with an empty log needs none.
 
 use std::fs::File;
 use std::io::Write;
@@ -59,6 +60,57 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
         Connection::open_with_flags(path, flags).map_err(|error| on_file(error, "open", path))?;
     prepare(&connection, wait).map_err(|error| on_file(error, "read", path))?;
     Ok(Some(Reader { connection, _copy: None }))
+}
+
+/// Asks a short question of a database; nothing if the file is missing or empty.
+///
+/// A file in WAL mode whose log is empty holds all that was committed, and is asked as it is, which
+/// costs no copy of it. If somebody wrote meanwhile, the answer may be of two moments: then a copy
+/// is asked.
+pub(crate) fn ask<T>(
+    path: &Path,
+    wait: Duration,
+    question: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<Option<T>, Error> {
+    if is_settled(path)? {
+        let of_now = || stamps(&[path.to_owned()]);
+        let before = of_now();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let answer = Connection::open_with_flags(immutable(path), flags)
+            .and_then(|connection| question(&connection));
+        if let Ok(answer) = answer
+            && of_now() == before
+        {
+            return Ok(Some(answer));
+        }
+    }
+    let Some(reader) = open_within(path, wait)? else { return Ok(None) };
+    question(&reader).map(Some).map_err(|error| on_file(error, "read", path))
+}
+
+/// Asks whether a file is in WAL mode, and nothing waits in its log or in a journal.
+fn is_settled(path: &Path) -> Result<bool, Error> {
+    let path = vfs::real(path);
+    let is_empty = |suffix| {
+        std::fs::metadata(with_suffix(&path, suffix)).map_or(true, |found| found.len() == 0)
+    };
+    Ok(path.is_file() && is_empty("-wal") && is_empty("-journal") && vfs::is_wal(&path)?)
+}
+
+/// Returns a path as a URI (<https://sqlite.org/uri.html>) that names an immutable file.
+pub(crate) fn immutable(path: &Path) -> String {
+    let mut text = String::from("file:");
+    for byte in path.to_string_lossy().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    text.push_str("?immutable=1");
+    text
 }
 
 fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
@@ -163,4 +215,48 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(path: &Path) -> Option<i64> {
+        let sql = "SELECT count(*) FROM t";
+        let counted = |connection: &Connection| connection.query_row(sql, [], |row| row.get(0));
+        ask(path, PATIENCE, counted).expect("answers")
+    }
+
+    #[test]
+    fn a_file_in_wal_mode_is_asked_with_its_log_and_left_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        // A name that a URI has to escape.
+        let path = directory.path().join("a b?%.db");
+        assert_eq!(count(&path), None);
+        let program = Connection::open(&path).expect("opens");
+        let sql = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a)";
+        program.execute_batch(sql).expect("creates");
+        let checkpoint = || program.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let is_settled = || is_settled(&path).expect("looks");
+        assert!(!is_settled());
+        assert_eq!(count(&path), Some(0));
+        checkpoint().expect("folds in");
+        assert!(is_settled());
+        let before = std::fs::read(&path).expect("reads");
+        assert_eq!(count(&path), Some(0));
+        assert_eq!(std::fs::read(&path).expect("reads"), before);
+        program.execute("INSERT INTO t VALUES (1)", []).expect("writes");
+        assert_eq!(count(&path), Some(1), "what is only in the log");
+        // Somebody folds the log in and writes on while the question is asked.
+        checkpoint().expect("folds in");
+        let asked = std::cell::Cell::new(0);
+        let answer = ask(&path, PATIENCE, |connection| {
+            asked.set(asked.get() + 1);
+            if asked.get() == 1 {
+                program.execute("INSERT INTO t VALUES (2)", [])?;
+            }
+            connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+        });
+        assert_eq!((answer.expect("answers"), asked.get()), (Some(2), 2));
+    }
 }
