@@ -12,7 +12,7 @@ use rusqlite::ffi;
 
 use super::base::{Base, OwnedFile};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::kind_of_code;
+use crate::sqlite::failure::{hint_for, kind_of_code, said};
 
 /// A database file, open to read its bytes.
 pub(crate) struct RawFile {
@@ -147,5 +147,10 @@ pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
 }
 
 fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {
-    Error::new(kind_of_code(code), format!("cannot {doing} {path}: SQLite's code {code}"))
+    let kind = kind_of_code(code);
+    let error = Error::new(kind, format!("cannot {doing} {path}: {}", said(code)));
+    match hint_for(kind) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
 }
