@@ -16,6 +16,7 @@ mod lint;
 mod lint_losses;
 mod lint_rules;
 mod manual;
+mod memory;
 mod processes;
 mod races;
 mod rebuild;
