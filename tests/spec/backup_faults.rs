@@ -223,6 +223,71 @@ proptest! {
 }
 
 #[test]
+fn a_manifest_that_promises_more_than_any_disk_holds_is_refused() {
+    let (world, id) = world(&folder());
+    let file = world.file(&format!("data/backups/{id}/manifest.json"));
+    let text = std::fs::read(&file).expect("reads");
+    let mut json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    json["total_size_bytes"] = serde_json::json!(u64::MAX);
+    std::fs::write(&file, json.to_string()).expect("writes");
+    let before = world.contents();
+    let manager = BackupManager::new(world.file("data"));
+    let error = manager.restore_backup(&id, &RestoreOptions::default()).expect_err("too much");
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error:?}");
+    assert_eq!(error.state(), Some("nothing was changed"));
+    assert_eq!(world.contents(), before);
+}
+
+#[test]
+fn an_interrupted_restore_whose_record_cannot_be_read_waits_for_a_person() {
+    for record in ["no JSON", r#"{"format":9,"backup_id":"x","entries":[]}"#] {
+        let (directory, migrator) = crate::support::upgraded();
+        std::fs::write(directory.file(".agentos-migrate/restore.json"), record).expect("writes");
+        let before = directory.contents();
+        let error = migrator.recover().expect_err("nobody can know");
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("restore.json")), "{error:?}");
+        assert_eq!(directory.contents(), before);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_no_manifest_can_hold_and_a_link_to_a_database_are_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    let refused = |what: &str| {
+        let error = manager.create_backup(&folder()).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::BackupFailed, "{error:?}");
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(manager.list_backups().expect("lists").is_empty());
+    };
+    let odd = directory.file("blobs").join(std::ffi::OsStr::from_bytes(b"\xff"));
+    std::fs::write(&odd, "").expect("writes");
+    refused("is not UTF-8");
+    std::fs::remove_file(odd).expect("removes");
+    let elsewhere = filled();
+    std::os::unix::fs::symlink(elsewhere.file("chat.db"), directory.file("linked.db"))
+        .expect("links");
+    refused("linked.db is a link");
+}
+
+#[test]
+fn a_file_that_is_only_named_like_a_database_is_saved_as_the_file_that_it_is() {
+    let directory = filled();
+    std::fs::write(directory.file("notes.db"), "a list, and no database at all").expect("writes");
+    let manager = BackupManager::new(directory.path());
+    let manifest = manager.create_backup(&folder()).expect("makes");
+    assert_eq!(manifest.databases, ["chat"]);
+    std::fs::write(directory.file("notes.db"), "spoilt").expect("writes");
+    manager.restore_backup(&manifest.backup_id, &RestoreOptions::default()).expect("restores");
+    let text = std::fs::read_to_string(directory.file("notes.db")).expect("reads");
+    assert_eq!(text, "a list, and no database at all");
+}
+
+#[test]
 fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
     let directory = filled();
     let manager = BackupManager::new(directory.path());

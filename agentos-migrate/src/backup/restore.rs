@@ -47,8 +47,9 @@ pub(super) fn restore(
         known.iter().map(String::as_str),
         &format!("the backup {id}"),
     )?;
-    place
-        .check_space(&place.data_dir, manifest.total_size_bytes + manifest.total_size_bytes / 10)?;
+    // What a manifest says may come from anybody.
+    let needed = manifest.total_size_bytes.saturating_add(manifest.total_size_bytes / 10);
+    place.check_space(&place.data_dir, needed)?;
     let wanted = |stored: &str| is_wanted(stored, options);
     let stage = swap::stage(&place.data_dir)?;
     let unpacked = stage.join(".unpacked");
