@@ -373,3 +373,19 @@ fn a_run_that_is_stopped_in_one_transaction_reports_nothing_as_done() {
     assert!(failure.report.results.iter().all(|result| !result.success), "{:?}", failure.report);
     assert_eq!(failure.state(), Some("nothing was changed"));
 }
+
+#[test]
+fn a_history_table_of_another_program_is_left_alone_by_questions_and_runs() {
+    let directory = Directory::new();
+    directory.sql("migrations", "CREATE TABLE migration_history(id INTEGER, what TEXT)");
+    let before = directory.contents();
+    let migrator = migrator(&directory, three());
+    for error in [
+        migrator.status().expect_err("not ours"),
+        migrator.upgrade(&Target::Latest).expect_err("not ours").error,
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NameCollision, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("--data-dir")), "{error:?}");
+    }
+    assert_eq!(directory.contents(), before);
+}

@@ -142,3 +142,10 @@ fn memory_that_runs_out_leaves_every_file_at_one_version() {
     let kinds = [ErrorKind::Io, ErrorKind::Sqlite, ErrorKind::MigrationFailed];
     up().check(Trouble::Memory, &kinds, 13);
 }
+
+// Proves G2.
+#[test]
+fn a_directory_that_is_not_synced_after_a_commit_is_told_and_what_is_committed_stays() {
+    up().check(Trouble::DirectorySync, &[ErrorKind::Io], 1);
+    down().check(Trouble::DirectorySync, &[ErrorKind::Io], 1);
+}
