@@ -238,6 +238,50 @@ fn a_manifest_that_promises_more_than_any_disk_holds_is_refused() {
     assert_eq!(world.contents(), before);
 }
 
+/// Packs entries as they are given, which no backup would be.
+fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(zstd::stream::Encoder::new(Vec::new(), 1).expect("zstd"));
+    for (name, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        builder.append_data(&mut header, name, *content).expect("packs");
+    }
+    builder.into_inner().expect("ends").finish().expect("ends")
+}
+
+#[test]
+fn an_archive_with_more_than_one_backup_could_hold_is_refused_by_name() {
+    let (world, id) = world(&BackupOptions::default());
+    let data = world.file("data");
+    let manager = BackupManager::new(&data);
+    let path = data.join(format!("backups/{id}.tar.zst"));
+    let tar = zstd::decode_all(&*std::fs::read(&path).expect("reads")).expect("zstd");
+    let mut manifest = Vec::new();
+    for entry in tar::Archive::new(&*tar).entries().expect("tar") {
+        let mut entry = entry.expect("tar");
+        if entry.path().expect("a path").ends_with("manifest.json") {
+            std::io::Read::read_to_end(&mut entry, &mut manifest).expect("reads");
+        }
+    }
+    let (own, blob) = (format!("{id}/manifest.json"), format!("{id}/blobs/one"));
+    let long = vec![b'x'; 4096];
+    let cut = packed(&[(&own, &manifest), (&blob, b"old")]);
+    for (bytes, fault) in [
+        (packed(&[(&own, &manifest), (&blob, &long)]), "is larger than the manifest says"),
+        (packed(&[(&own, &manifest), ("b/blobs/one", b"old")]), "more than one folder"),
+        (packed(&[(&own, &manifest), (&blob, b"old"), (&blob, b"old")]), "twice"),
+        (packed(&[(&own, &manifest)]), "it is missing"),
+        (cut[..cut.len() - 9].to_vec(), ""),
+    ] {
+        std::fs::write(&path, bytes).expect("writes");
+        let error = manager.restore_backup(&id, &RestoreOptions::default()).expect_err(fault);
+        assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{fault}: {error:?}");
+        assert!(format!("{error:?}").contains(fault), "{error:?}");
+        assert_eq!(std::fs::read(data.join("blobs/one")).expect("stays"), b"old");
+    }
+}
+
 #[test]
 fn an_interrupted_restore_whose_record_cannot_be_read_waits_for_a_person() {
     for record in ["no JSON", r#"{"format":9,"backup_id":"x","entries":[]}"#] {

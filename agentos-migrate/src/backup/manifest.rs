@@ -308,6 +308,34 @@ mod tests {
     }
 
     #[test]
+    fn what_no_backup_could_say_of_itself_is_refused_by_name() {
+        let json = |key: &str, value: serde_json::Value| {
+            let mut json = serde_json::json!({
+                "backup_id": "backup_20260101_000000_0000", "created_at": "2026-01-01T00:00:00",
+                "checksums": { "databases/a.db": SUM },
+            });
+            json[key] = value;
+            Manifest::parse(json.to_string().as_bytes()).expect_err(key)
+        };
+        for (key, value, fault) in [
+            ("backup_id", serde_json::json!("../x"), "a backup_id that is none: ../x"),
+            ("checksums", serde_json::json!({}), "it names no file"),
+            (
+                "checksums",
+                serde_json::json!({ "files/a": "00" }),
+                "a checksum that is none: files/a",
+            ),
+            ("databases", serde_json::json!(["b"]), "a database without a checksum: b"),
+            ("directories", serde_json::json!({ "../d": 0 }), "out of its directory: ../d"),
+            ("directories", serde_json::json!({ "d": 0 }), "a folder with no place"),
+            ("directories", serde_json::json!({ "files/d": 0o4755 }), "a folder with no place"),
+        ] {
+            let refused = json(key, value);
+            assert!(refused.contains(fault), "{refused}");
+        }
+    }
+
+    #[test]
     fn metadata_of_any_json_type_is_read() {
         let json = format!(
             r#"{{"backup_id":"b","created_at":"x","metadata":{{"n":3,"t":"text","l":[1]}},
