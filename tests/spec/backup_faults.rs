@@ -338,7 +338,11 @@ fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
     let make = || manager.create_backup(&folder()).expect("makes").backup_id;
     let (oldest, good, damaged) = (make(), make(), make());
     let database = manager.directory().join(&damaged).join("databases/chat.db");
-    std::fs::write(&database, "no database at all").expect("spoils");
+    // Of the same size: only reading it whole tells.
+    let mut bytes = std::fs::read(&database).expect("reads");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&database, bytes).expect("spoils");
+    assert!(manager.list_backups().expect("lists").iter().all(|entry| entry.problem.is_none()));
     assert_eq!(manager.preview_cleanup(0, 0).expect("asks").as_slice(), &[oldest.as_str()]);
     assert_eq!(manager.cleanup_old_backups(0, 0).expect("removes"), [oldest]);
     manager.verify_backup(&good).expect("good");
