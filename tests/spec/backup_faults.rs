@@ -379,6 +379,8 @@ fn a_backup_that_holds_other_migrations_than_it_says_is_damaged() {
         let error = manager.verify_backup(&id).expect_err("says other migrations");
         assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{error:?}");
         assert!(format!("{error:?}").contains("0042"), "{error:?}");
+        let restored = manager.restore_backup(&id, &RestoreOptions::default());
+        assert_eq!(restored.expect_err("the same").kind(), ErrorKind::DamagedBackup);
     }
 }
 

@@ -216,7 +216,7 @@ impl Manifest {
                 return quoted("a folder with no place in a data directory", folder);
             }
         }
-        for name in &self.databases {
+        for name in self.databases.iter().chain(self.migration_versions.keys()) {
             if !self.checksums.contains_key(&paths::stored_database(name)) {
                 return quoted("a database without a checksum", name);
             }
@@ -326,6 +326,11 @@ mod tests {
                 "a checksum that is none: files/a",
             ),
             ("databases", serde_json::json!(["b"]), "a database without a checksum: b"),
+            (
+                "migration_versions",
+                serde_json::json!({ "../../b": ["0001"] }),
+                "a database without a checksum: ../../b",
+            ),
             ("directories", serde_json::json!({ "../d": 0 }), "out of its directory: ../d"),
             ("directories", serde_json::json!({ "d": 0 }), "a folder with no place"),
             ("directories", serde_json::json!({ "files/d": 0o4755 }), "a folder with no place"),

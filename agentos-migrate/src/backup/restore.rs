@@ -103,7 +103,11 @@ fn bring(
             Form::Directory => unpacking.folder(&entry.path, manifest, target, &mut meter),
         }
     })?;
-    verify::refuse(&manifest.backup_id, verify::faults(found.faults))
+    let mut wrong = verify::faults(found.faults);
+    if wrong.is_empty() && verification == Verification::Full {
+        wrong = verify::other_versions(place, target, manifest)?;
+    }
+    verify::refuse(&manifest.backup_id, wrong)
 }
 
 /// Moves the files to where they belong in the data directory, with their modes and times.
