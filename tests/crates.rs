@@ -238,3 +238,27 @@ fn a_set_is_the_same_to_every_target_of_its_crate() {
     notes.passes_tests();
     assert_eq!(notes.released().len(), 1);
 }
+
+#[test]
+fn the_check_of_the_lock_file_names_a_migration_that_is_not_in_it_and_a_file_that_is_in_no_set() {
+    let notes = Crate::new("lock_check");
+    notes.update();
+    let says = |wanted: &str| {
+        let asks = "agentos_migrate::testing::Checks::of(&lock_check::registry()).lock_file()";
+        let test = format!(
+            "#[test] fn set() {{ let said = {asks}; assert!({wanted}, \"{{said:?}}\"); }}\n"
+        );
+        notes.write("tests/all.rs", &test);
+        notes.passes_tests();
+    };
+    says("said.is_ok()");
+    notes.write("src/versions/0002_more.up.sql", "CREATE TABLE more(id INTEGER);\n");
+    let new = "said.as_ref().is_err_and(|error| error.to_string().ends_with(\"migrations.lock does not hold 0002\"))";
+    says(new);
+    notes.update();
+    says("said.is_ok()");
+    // Nobody declares it.
+    notes.write("src/0003_forgotten.rs", CREATE);
+    let lost = "said.as_ref().is_err_and(|error| error.details()[0].contains(\"0003_forgotten.rs: no migration of the set has the version 0003\"))";
+    says(lost);
+}

@@ -315,4 +315,47 @@ mod tests {
         assert_eq!(error.hint(), Some("free some space"));
         assert_eq!(error.kind().code(), "disk_full");
     }
+
+    #[test]
+    fn the_code_of_every_kind_is_its_name_in_small_letters() {
+        for kind in [
+            ErrorKind::InvalidSet,
+            ErrorKind::DataDirectory,
+            ErrorKind::DamagedDatabase,
+            ErrorKind::PermissionDenied,
+            ErrorKind::DiskFull,
+            ErrorKind::Busy,
+            ErrorKind::Modified,
+            ErrorKind::Newer,
+            ErrorKind::UnknownVersion,
+            ErrorKind::Irreversible,
+            ErrorKind::Dependency,
+            ErrorKind::Incomplete,
+            ErrorKind::MigrationFailed,
+            ErrorKind::ValidationFailed,
+            ErrorKind::ForbiddenSql,
+            ErrorKind::ForeignKey,
+            ErrorKind::RowsLost,
+            ErrorKind::NameCollision,
+            ErrorKind::Interrupted,
+            ErrorKind::BackupFailed,
+            ErrorKind::DamagedBackup,
+            ErrorKind::UnknownBackup,
+            ErrorKind::Drift,
+            ErrorKind::NeedsOperator,
+            ErrorKind::Usage,
+            ErrorKind::Io,
+            ErrorKind::Sqlite,
+        ] {
+            let name = format!("{kind:?}");
+            let mut code = String::new();
+            for letter in name.chars() {
+                if letter.is_ascii_uppercase() && !code.is_empty() {
+                    code.push('_');
+                }
+                code.push(letter.to_ascii_lowercase());
+            }
+            assert_eq!(kind.code(), code);
+        }
+    }
 }

@@ -154,6 +154,10 @@ fn an_application_table_of_the_engines_name_stops_the_run_unchanged() {
         .to_vec();
     assert_eq!(after, before);
     assert!(!directory.file("migrations.db").exists());
+    let findings = migrator(&directory).verify().expect("verifies").findings;
+    let collisions = findings.iter().filter(|finding| finding.code == "collision");
+    let named: Vec<_> = collisions.filter_map(|finding| finding.database.as_deref()).collect();
+    assert_eq!(named, ["context", "audit"], "{findings:?}");
 }
 
 #[test]

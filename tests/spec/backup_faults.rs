@@ -226,13 +226,126 @@ proptest! {
 }
 
 #[test]
+fn a_manifest_that_promises_more_than_any_disk_holds_is_refused() {
+    let (world, id) = world(&folder());
+    let file = world.file(&format!("data/backups/{id}/manifest.json"));
+    let text = std::fs::read(&file).expect("reads");
+    let mut json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    json["total_size_bytes"] = serde_json::json!(u64::MAX);
+    std::fs::write(&file, json.to_string()).expect("writes");
+    let before = world.contents();
+    let manager = BackupManager::new(world.file("data"));
+    let error = manager.restore_backup(&id, &RestoreOptions::default()).expect_err("too much");
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error:?}");
+    assert_eq!(error.state(), Some("nothing was changed"));
+    assert_eq!(world.contents(), before);
+}
+
+/// Packs entries as they are given, which no backup would be.
+fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(zstd::stream::Encoder::new(Vec::new(), 1).expect("zstd"));
+    for (name, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        builder.append_data(&mut header, name, *content).expect("packs");
+    }
+    builder.into_inner().expect("ends").finish().expect("ends")
+}
+
+#[test]
+fn an_archive_with_more_than_one_backup_could_hold_is_refused_by_name() {
+    let (world, id) = world(&BackupOptions::default());
+    let data = world.file("data");
+    let manager = BackupManager::new(&data);
+    let path = data.join(format!("backups/{id}.tar.zst"));
+    let tar = zstd::decode_all(&*std::fs::read(&path).expect("reads")).expect("zstd");
+    let mut manifest = Vec::new();
+    for entry in tar::Archive::new(&*tar).entries().expect("tar") {
+        let mut entry = entry.expect("tar");
+        if entry.path().expect("a path").ends_with("manifest.json") {
+            std::io::Read::read_to_end(&mut entry, &mut manifest).expect("reads");
+        }
+    }
+    let (own, blob) = (format!("{id}/manifest.json"), format!("{id}/blobs/one"));
+    let long = vec![b'x'; 4096];
+    let cut = packed(&[(&own, &manifest), (&blob, b"old")]);
+    for (bytes, fault) in [
+        (packed(&[(&own, &manifest), (&blob, &long)]), "is larger than the manifest says"),
+        (packed(&[(&own, &manifest), ("b/blobs/one", b"old")]), "more than one folder"),
+        (packed(&[(&own, &manifest), (&blob, b"old"), (&blob, b"old")]), "twice"),
+        (packed(&[(&own, &manifest)]), "it is missing"),
+        (cut[..cut.len() - 9].to_vec(), ""),
+    ] {
+        std::fs::write(&path, bytes).expect("writes");
+        let error = manager.restore_backup(&id, &RestoreOptions::default()).expect_err(fault);
+        assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{fault}: {error:?}");
+        assert!(format!("{error:?}").contains(fault), "{error:?}");
+        assert_eq!(std::fs::read(data.join("blobs/one")).expect("stays"), b"old");
+    }
+}
+
+#[test]
+fn an_interrupted_restore_whose_record_cannot_be_read_waits_for_a_person() {
+    for record in ["no JSON", r#"{"format":9,"backup_id":"x","entries":[]}"#] {
+        let (directory, migrator) = crate::support::upgraded();
+        std::fs::write(directory.file(".agentos-migrate/restore.json"), record).expect("writes");
+        let before = directory.contents();
+        let error = migrator.recover().expect_err("nobody can know");
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("restore.json")), "{error:?}");
+        assert_eq!(directory.contents(), before);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_no_manifest_can_hold_and_a_link_to_a_database_are_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let directory = filled();
+    let manager = BackupManager::new(directory.path());
+    let refused = |what: &str| {
+        let error = manager.create_backup(&folder()).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::BackupFailed, "{error:?}");
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(manager.list_backups().expect("lists").is_empty());
+    };
+    let odd = directory.file("blobs").join(std::ffi::OsStr::from_bytes(b"\xff"));
+    std::fs::write(&odd, "").expect("writes");
+    refused("is not UTF-8");
+    std::fs::remove_file(odd).expect("removes");
+    let elsewhere = filled();
+    std::os::unix::fs::symlink(elsewhere.file("chat.db"), directory.file("linked.db"))
+        .expect("links");
+    refused("linked.db is a link");
+}
+
+#[test]
+fn a_file_that_is_only_named_like_a_database_is_saved_as_the_file_that_it_is() {
+    let directory = filled();
+    std::fs::write(directory.file("notes.db"), "a list, and no database at all").expect("writes");
+    let manager = BackupManager::new(directory.path());
+    let manifest = manager.create_backup(&folder()).expect("makes");
+    assert_eq!(manifest.databases, ["chat"]);
+    std::fs::write(directory.file("notes.db"), "spoilt").expect("writes");
+    manager.restore_backup(&manifest.backup_id, &RestoreOptions::default()).expect("restores");
+    let text = std::fs::read_to_string(directory.file("notes.db")).expect("reads");
+    assert_eq!(text, "a list, and no database at all");
+}
+
+#[test]
 fn the_newest_backup_that_is_good_stays_though_a_newer_one_is_damaged() {
     let directory = filled();
     let manager = BackupManager::new(directory.path());
     let make = || manager.create_backup(&folder()).expect("makes").backup_id;
     let (oldest, good, damaged) = (make(), make(), make());
     let database = manager.directory().join(&damaged).join("databases/chat.db");
-    std::fs::write(&database, "no database at all").expect("spoils");
+    // Of the same size: only reading it whole tells.
+    let mut bytes = std::fs::read(&database).expect("reads");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&database, bytes).expect("spoils");
+    assert!(manager.list_backups().expect("lists").iter().all(|entry| entry.problem.is_none()));
     assert_eq!(manager.preview_cleanup(0, 0).expect("asks").removed, [oldest.as_str()]);
     let cleanup = manager.cleanup_old_backups(0, 0).expect("removes");
     assert_eq!((cleanup.removed, cleanup.kept_damaged), (vec![oldest], vec![damaged.clone()]));
@@ -278,6 +391,8 @@ fn a_backup_that_holds_other_migrations_than_it_says_is_damaged() {
         let error = manager.verify_backup(&id).expect_err("says other migrations");
         assert_eq!(error.kind(), ErrorKind::DamagedBackup, "{error:?}");
         assert!(format!("{error:?}").contains("0042"), "{error:?}");
+        let restored = manager.restore_backup(&id, &RestoreOptions::default());
+        assert_eq!(restored.expect_err("the same").kind(), ErrorKind::DamagedBackup);
     }
 }
 

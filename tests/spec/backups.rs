@@ -212,6 +212,7 @@ fn a_restore_is_refused_while_a_program_uses_a_file() {
     manager.restore_backup(&id, &RestoreOptions::default()).expect("restores");
 }
 
+// Proves G5.
 #[test]
 fn a_damaged_backup_is_listed_as_such_and_not_restored() {
     let directory = Directory::new();

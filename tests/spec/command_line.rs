@@ -143,6 +143,7 @@ fn force_runs_a_modified_migration_again() {
     );
 }
 
+// Proves G6.
 #[test]
 fn questions_change_no_byte_and_make_no_file() {
     let directory = agentos::directory("agentos-v0");

@@ -19,6 +19,7 @@ fn adopting() -> Registry {
     )])
 }
 
+// Proves G7.
 #[test]
 fn added_missing_and_changed_objects_are_named_with_their_difference() {
     let (directory, migrator) = upgraded();

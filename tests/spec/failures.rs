@@ -412,3 +412,19 @@ fn an_error_in_an_sql_file_names_the_file_and_the_line_of_the_statement() {
     assert_eq!(place_of(|ctx| run_file(ctx, FAILS_AS_IT_RUNS)), "sql/0004.up.sql:6");
     assert_eq!(place_of(|ctx| run_file(ctx, FAILS_TO_COMPILE)), "sql/0004.up.sql:3");
 }
+
+#[test]
+fn a_history_table_of_another_program_is_left_alone_by_questions_and_runs() {
+    let directory = Directory::new();
+    directory.sql("migrations", "CREATE TABLE migration_history(id INTEGER, what TEXT)");
+    let before = directory.contents();
+    let migrator = migrator(&directory, three());
+    for error in [
+        migrator.status().expect_err("not ours"),
+        migrator.upgrade(&Target::Latest).expect_err("not ours").error,
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NameCollision, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("--data-dir")), "{error:?}");
+    }
+    assert_eq!(directory.contents(), before);
+}

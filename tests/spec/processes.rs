@@ -61,22 +61,52 @@ pub(crate) fn recorded(directory: &Directory) -> Vec<String> {
     recorded.collect()
 }
 
-// Proves G1.
-#[test]
-fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
-    let full = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
-    let rounds = if full { 200 } else { 12 };
-    for round in 0..rounds {
+/// A run that is killed, and where it leads from where.
+struct Killed {
+    arguments: &'static [&'static str],
+    /// The newest version before the run, and after it.
+    from: usize,
+    to: usize,
+}
+
+impl Killed {
+    fn begin(&self) -> Directory {
         let directory = agentos::directory("agentos-v0");
-        let mut child = start(&directory, &["upgrade", "--no-backup"]);
-        // Spread over the life of a run, which is some tens of milliseconds.
-        std::thread::sleep(Duration::from_micros(500 + round * 53_000 % 40_000));
-        child.kill().expect("kills");
-        child.wait().expect("ends");
-        let found = recorded(&directory);
+        if self.from > 0 {
+            assert_eq!(run(directory.path(), &["upgrade", "--no-backup"]).code, 0);
+        }
+        directory
+    }
+
+    /// Kills runs at moments spread over the life of one, which is measured first.
+    fn check(&self) {
+        let full = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
+        let rounds = if full { 200 } else { 12 };
+        let directory = self.begin();
+        let begun = std::time::Instant::now();
+        assert_eq!(run(directory.path(), self.arguments).code, 0);
+        let life = begun.elapsed();
+        let mut killed = 0;
+        for round in 0..rounds {
+            let directory = self.begin();
+            let mut child = start(&directory, self.arguments);
+            std::thread::sleep(life * (round * 7 % rounds) / rounds);
+            child.kill().expect("kills");
+            killed += u32::from(!child.wait().expect("ends").success());
+            self.compare_with_history(&directory, round);
+            self.go_on(&directory);
+        }
+        assert!(killed * 2 > rounds, "only {killed} of {rounds} runs were still at work");
+    }
+
+    /// All files are at one version, each opened alone by stock SQLite, and the history says which.
+    fn compare_with_history(&self, directory: &Directory, round: u32) {
+        let found = recorded(directory);
         let state = STATES.iter().position(|state| found == state);
-        assert!(state.is_some(), "a mixture after the kill of round {round}: {found:?}");
-        if let (Some(state), true) = (state, directory.file("migrations.db").exists()) {
+        let state = state.unwrap_or_else(|| panic!("round {round} left a mixture: {found:?}"));
+        let way = self.from.min(self.to)..=self.from.max(self.to);
+        assert!(way.contains(&state), "round {round} left {state}, which is not on the way");
+        if directory.file("migrations.db").exists() {
             let exists = directory.ask(
                 "migrations",
                 "SELECT count(*) FROM sqlite_schema WHERE name = 'migration_history'",
@@ -88,9 +118,13 @@ fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
             };
             assert_eq!(history, state.to_string(), "the history does not agree with the files");
         }
-        let next = run(directory.path(), &["upgrade", "--no-backup"]);
+    }
+
+    /// The next run finishes, files are in their journal modes, nothing is left behind.
+    fn go_on(&self, directory: &Directory) {
+        let next = run(directory.path(), self.arguments);
         assert_eq!(next.code, 0, "{}", next.err);
-        assert_eq!(recorded(&directory), ALL_VERSIONS);
+        assert_eq!(recorded(directory), STATES[self.to]);
         assert_eq!(directory.ask("intent_log", "PRAGMA journal_mode"), "wal");
         let left: Vec<_> = directory
             .contents()
@@ -98,7 +132,22 @@ fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
             .filter(|path| path.to_string_lossy().contains("-mj"))
             .collect();
         assert!(left.is_empty(), "{left:?}");
+        let verify = run(directory.path(), &["verify"]);
+        assert_eq!(verify.code, 0, "{} {}", verify.out, verify.err);
     }
+}
+
+// Proves G1.
+#[test]
+fn a_run_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
+    Killed { arguments: &["upgrade", "--no-backup"], from: 0, to: 3 }.check();
+}
+
+// Proves G1.
+#[test]
+fn a_downgrade_that_is_killed_at_any_moment_leaves_all_files_old_or_all_new() {
+    let arguments = &["downgrade", "--target", "0001", "--no-backup"];
+    Killed { arguments, from: 3, to: 1 }.check();
 }
 
 // Proves G1.

@@ -109,7 +109,6 @@ fn programs_that_read_and_write_during_an_upgrade_see_no_mixture_and_lose_no_row
     assert!(looks.load(Ordering::Relaxed) > 0);
 }
 
-// Proves G8.
 #[test]
 fn upgrades_downgrades_backups_restores_and_questions_at_once_take_turns() {
     let directory = agentos::directory("agentos-v0");

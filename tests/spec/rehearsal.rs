@@ -125,6 +125,7 @@ fn a_rehearsal_measures_the_space_that_a_run_needs() {
     assert!(after.abs_diff(space[0].after_bytes) <= 8192, "{after} {space:?}");
 }
 
+// Proves G6.
 #[test]
 fn a_run_that_is_rehearsed_first_begins_only_if_that_passed() {
     let directory = Directory::new();

@@ -155,7 +155,9 @@ fn eight_threads_that_start_at_once_all_succeed_and_each_migration_runs_once() {
     let counted = Arc::clone(&runs);
     let set = vec![Migration::new("0001", &["chat"], move |ctx| {
         counted.fetch_add(1, Ordering::Relaxed);
-        ctx.execute("chat", "CREATE TABLE t(a)", [])?;
+        // The others have long seen that it is pending.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        ctx.execute("chat", "CREATE TABLE IF NOT EXISTS t(a)", [])?;
         Ok(())
     })];
     let migrator = migrator(&directory, set);

@@ -286,8 +286,10 @@ impl FileSource {
             .path
             .symlink_metadata()
             .map_err(|error| files::failed("read", &other.path, error))?;
+        // Where databases are stored it would be read back as one.
+        let stored = paths::live_of(&other.stored).map(paths::stored_file);
         Ok(Self {
-            stored: other.stored.clone(),
+            stored: stored.unwrap_or_else(|| other.stored.clone()),
             path: other.path.clone(),
             size: metadata.len(),
             mode: other.mode,

@@ -275,7 +275,7 @@ impl Manifest {
                 return quoted("a folder with no place in a data directory", folder);
             }
         }
-        for name in &self.databases {
+        for name in self.databases.iter().chain(self.migration_versions.keys()) {
             if !self.checksums.contains_key(&paths::stored_database(name)) {
                 return quoted("a database without a checksum", name);
             }
@@ -364,6 +364,39 @@ mod tests {
     fn a_manifest_that_plants_a_write_ahead_log_is_refused() {
         with_files(&["databases/a.db", "files/a.db-wal"]).expect_err("planted");
         with_files(&["databases/a.db", "files/b.db-wal"]).expect("of no database");
+    }
+
+    #[test]
+    fn what_no_backup_could_say_of_itself_is_refused_by_name() {
+        let json = |key: &str, value: serde_json::Value| {
+            let mut json = serde_json::json!({
+                "backup_id": "backup_20260101_000000_0000", "created_at": "2026-01-01T00:00:00",
+                "checksums": { "databases/a.db": SUM },
+            });
+            json[key] = value;
+            Manifest::parse(json.to_string().as_bytes()).expect_err(key)
+        };
+        for (key, value, fault) in [
+            ("backup_id", serde_json::json!("../x"), "a backup_id that is none: ../x"),
+            ("checksums", serde_json::json!({}), "it names no file"),
+            (
+                "checksums",
+                serde_json::json!({ "files/a": "00" }),
+                "a checksum that is none: files/a",
+            ),
+            ("databases", serde_json::json!(["b"]), "a database without a checksum: b"),
+            (
+                "migration_versions",
+                serde_json::json!({ "../../b": ["0001"] }),
+                "a database without a checksum: ../../b",
+            ),
+            ("directories", serde_json::json!({ "../d": 0 }), "out of its directory: ../d"),
+            ("directories", serde_json::json!({ "d": 0 }), "a folder with no place"),
+            ("directories", serde_json::json!({ "files/d": 0o4755 }), "a folder with no place"),
+        ] {
+            let refused = json(key, value);
+            assert!(refused.contains(fault), "{refused}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::files::faults::{ABORT_AT, Fault, under};
 use super::{BackupManager, BackupOptions, Compression, RestoreOptions};
 use crate::error::ErrorKind;
+use crate::{Migration, Migrator, Options, Registry, Target};
 
 const DATABASES: [&str; 3] = ["chat", "rules", "migrations"];
 
@@ -113,6 +114,7 @@ fn a_full_or_failing_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_ne
     }
 }
 
+// Proves G5.
 #[test]
 fn a_process_killed_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -136,6 +138,7 @@ fn a_process_killed_at_any_operation_of_a_restore_leaves_all_old_or_all_new() {
     assert!(old > 3 && new > 3, "{old} restored, {new} not");
 }
 
+// Proves G5.
 #[test]
 fn a_process_killed_at_any_operation_of_a_backup_leaves_no_half_one() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -267,6 +270,37 @@ fn a_backup_that_somebody_else_removes_meanwhile_does_not_stop_the_others_from_g
     let left: Vec<String> =
         manager.list_backups().expect("lists").into_iter().map(|entry| entry.id).collect();
     assert_eq!(left, ids[2..]);
+}
+
+#[test]
+fn a_run_whose_old_backups_cannot_be_removed_says_what_it_applied() {
+    let set =
+        ["0001", "0002", "0003"].map(|version| Migration::new(version, &["chat"], |_| Ok(())));
+    let set = Registry::new(&["chat"], set.to_vec());
+    let to = |version: &str| Target::Version(version.parse().expect("a version"));
+    let mut told = 0;
+    for at in 1.. {
+        let directory = tempfile::tempdir().expect("a directory");
+        let migrator = |options| Migrator::new(set.clone(), directory.path()).with_options(options);
+        for version in ["0001", "0002"] {
+            migrator(Options::default()).upgrade(&to(version)).expect("upgrades");
+        }
+        let last = migrator(Options::default().keep_backups(0));
+        let (outcome, count) = under(Fault::DeviceOnce(at), || last.upgrade(&Target::Latest));
+        let applied = last.status().expect("asks").applied_count;
+        match outcome {
+            Ok(_) if count < at => break,
+            Ok(_) => assert_eq!(applied, 3),
+            Err(failure) => {
+                let is_committed = failure.state()
+                    == Some("the run is committed; old backups are not all removed");
+                assert_eq!(failure.report.results.len(), usize::from(is_committed), "{failure:?}");
+                assert_eq!(applied, if is_committed { 3 } else { 2 }, "{failure:?}");
+                told += usize::from(is_committed);
+            }
+        }
+    }
+    assert!(told > 2, "{told}");
 }
 
 /// Runs this test program again as a child that dies at an operation; returns whether it did.

@@ -121,11 +121,18 @@ fn check_folder(
     refuse(&manifest.backup_id, wrong)
 }
 
-/// Returns the databases that record other migrations than the manifest says they do.
-fn other_versions(place: &Place, root: &Path, manifest: &Manifest) -> Result<Vec<String>, Error> {
+/// Returns the databases below `root` that record other migrations than the manifest says they do.
+pub(super) fn other_versions(
+    place: &Place,
+    root: &Path,
+    manifest: &Manifest,
+) -> Result<Vec<String>, Error> {
     let mut wrong = Vec::new();
     for (name, expected) in &manifest.migration_versions {
         let stored = paths::stored_database(name);
+        if !root.join(&stored).exists() {
+            continue; // Not one of those that are restored.
+        }
         let found = recorded_versions(&root.join(&stored), &place.schema_version_table)?;
         // Nothing recorded: the set that made the backup may have its table under another name.
         if !found.is_empty() && found != *expected {

@@ -128,7 +128,7 @@ impl Migrator {
             databases.chain([self.data_dir.join(history_table::FILE_NAME)]).collect();
         files.retain(|path| path.exists());
         refuse_full_disk(&files, directory)?;
-        reading::copy_all(&files, directory, self.options.wait)
+        reading::copy_all(&files, directory, self.options.wait).map(drop)
     }
 }
 

@@ -109,6 +109,44 @@ fn a_modified_one_stops_the_run_and_force_runs_it_again() {
     up(&[("0001", "modified")], "0002", Force::Yes, Ok("0001 0002"));
 }
 
+#[test]
+fn every_modified_one_is_named_with_both_checksums() {
+    let migrations = migrations();
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let status = status_of(&migrations, &[("0001", "modified"), ("0002", "modified")]);
+    let error = Plan::upgrade(&infos, &status, &Target::Latest, Force::No).expect_err("refused");
+    assert_eq!(error.to_string(), "2 migrations were modified after they were applied");
+    let details = error.details();
+    assert_eq!(details.len(), 4, "{details:?}");
+    assert!(details[0].starts_with(&format!("stored    {}", "0".repeat(64))), "{details:?}");
+    assert!(details[1].starts_with(&format!("compiled  {}", infos[0].checksum)), "{details:?}");
+}
+
+#[test]
+fn a_migration_without_a_downgrade_is_named_with_its_place() {
+    let migrations = vec![Migration::new("0001", &["a"], |_| Ok(()))];
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let status = status_of(&migrations, &[("0001", "ok")]);
+    let error =
+        Plan::downgrade(&infos, &status, &version("0000"), Force::No).expect_err("no way back");
+    assert_eq!(error.kind(), ErrorKind::Irreversible);
+    assert!(error.details()[0].starts_with("0001 `migration_0001` declares no downgrade ("));
+    assert!(error.details()[0].contains("tests.rs:"), "{:?}", error.details());
+}
+
+#[test]
+fn a_step_is_written_with_its_version_as_text() {
+    let migrations = migrations();
+    let infos: Vec<_> = migrations.iter().map(Migration::info).collect();
+    let plan = Plan::upgrade(&infos, &status_of(&migrations, &[]), &Target::Latest, Force::No);
+    let json = serde_json::to_value(plan.expect("a plan")).expect("JSON");
+    assert_eq!(
+        (&json["direction"], &json["steps"][0]["version"]),
+        (&"upgrade".into(), &"0001".into())
+    );
+    assert_eq!(json["steps"][3]["irreversible"], "it merges two columns");
+}
+
 // Proves G7.
 #[test]
 fn newer_data_stops_the_run_whatever_else_is_wrong() {

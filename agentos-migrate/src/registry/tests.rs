@@ -147,3 +147,36 @@ fn a_start_with_nothing_to_do_does_not_sort_the_set() {
     assert!(start(), "the first applies it");
     assert!(!start());
 }
+
+#[test]
+fn what_was_found_or_released_while_compiling_and_is_not_in_the_program_is_named() {
+    static DECLARATION: SetDeclaration = SetDeclaration {
+        crate_name: "notes",
+        databases: &["a"],
+        backup: &[],
+        schema_version_table: SCHEMA_VERSION_TABLE,
+        baseline: &[],
+        expected: &["0001", "0007"],
+        lock: "# head\n0001 step 00ff\n0008 gone abcd\n",
+        lock_path: Some("migrations.lock"),
+        dir: Some("src/versions"),
+        manifest_dir: "",
+        seal: 0,
+    };
+    let mut set = Set::sorted(vec!["a"], vec![migration("0001")]);
+    set.find_missing(&DECLARATION);
+    let problems = set.problems;
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].starts_with("version 0007 of crate `notes` is not in this program"));
+    assert!(problems[1].starts_with("version 0001 `step` is released and was changed"));
+    assert!(problems[2].starts_with("version 0008 `gone` is released, as migrations.lock says"));
+}
+
+#[test]
+fn a_set_that_somebody_else_holds_is_not_changed_with_a_copy_of_it() {
+    let one = Registry::new(&["a"], vec![migration("0001")]);
+    let other = one.clone().with_schema_version_table("versions").with_backup(&["keys"]);
+    assert_eq!((one.schema_version_table(), one.backup()), (SCHEMA_VERSION_TABLE, &[][..]));
+    assert_eq!((other.schema_version_table(), other.backup()), ("versions", &["keys"][..]));
+    assert_eq!(other.migrations().len(), 1);
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::ErrorCode::OutOfMemory;
 use rusqlite::ffi;
 
 use crate::error::{Error, ErrorKind};
@@ -27,9 +28,26 @@ pub(crate) fn kind_of_code(code: std::ffi::c_int) -> ErrorKind {
     }
 }
 
+/// Returns one of SQLite's result codes in words, where they are better than the number.
+pub(crate) fn said(code: std::ffi::c_int) -> String {
+    match code & 0xff {
+        ffi::SQLITE_BUSY => "database is locked".to_owned(),
+        ffi::SQLITE_NOMEM => "out of memory".to_owned(),
+        ffi::SQLITE_FULL => "database or disk is full".to_owned(),
+        _ => format!("SQLite's code {code}"),
+    }
+}
+
 /// Makes an error of what SQLite said of a file; `doing` reads like "read" or "lock".
 pub(crate) fn on_file(error: rusqlite::Error, doing: &str, path: &Path) -> Error {
-    let text = format!("cannot {doing} {}: {error}", path.display());
+    let said = match &error {
+        // Of an opening without memory rusqlite tells only the path.
+        rusqlite::Error::SqliteFailure(failure, _) if failure.code == OutOfMemory => {
+            "out of memory".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    let text = format!("cannot {doing} {}: {said}", path.display());
     of_kind(kind_of(&error), text, path).caused_by(error)
 }
 

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
@@ -58,8 +58,12 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| on_file(error, "open", path))?;
-    prepare(&connection, wait).map_err(|error| on_file(error, "read", path))?;
-    Ok(Some(Reader { connection, _copy: None }))
+    match prepare(&connection, wait) {
+        Ok(()) => Ok(Some(Reader { connection, _copy: None })),
+        // A journal came since we looked.
+        Err(error) if has_hot_journal(&error) => open_copy(path, wait).map(Some),
+        Err(error) => Err(on_file(error, "read", path)),
+    }
 }
 
 /// Asks a short question of a database; nothing if the file is missing or empty.
@@ -115,7 +119,10 @@ pub(crate) fn immutable(path: &Path) -> String {
 
 fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
     let directory = scratch::directory()?;
-    let copy = copy_into(path, directory.path())?;
+    let copy = directory.path().join(path.file_name().unwrap_or_default());
+    // Held until the copy is rolled back: its journal may point to a super-journal, which a run that
+    // commits, or a recovery, would remove meanwhile.
+    let _held = copy_all(std::slice::from_ref(&path.to_owned()), directory.path(), wait)?;
     let connection =
         Connection::open(&copy).map_err(|error| on_file(error, "open a copy of", path))?;
     prepare(&connection, wait).map_err(|error| on_file(error, "read", path))?;
@@ -125,8 +132,13 @@ fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
 /// Copies databases of one moment into a directory.
 ///
 /// Readers go on meanwhile; writers in rollback-journal mode wait until all
-/// are copied. Files in WAL mode are copied again if they changed meanwhile.
-pub(crate) fn copy_all(paths: &[PathBuf], directory: &Path, wait: Duration) -> Result<(), Error> {
+/// are copied, and until what is returned is dropped. Files in WAL mode are
+/// copied again if they changed meanwhile.
+pub(crate) fn copy_all(
+    paths: &[PathBuf],
+    directory: &Path,
+    wait: Duration,
+) -> Result<Vec<RawFile>, Error> {
     const TRIES: usize = 5;
     let mut held = Vec::new();
     for path in paths {
@@ -142,7 +154,7 @@ pub(crate) fn copy_all(paths: &[PathBuf], directory: &Path, wait: Duration) -> R
             copy_into(path, directory)?;
         }
         if stamps(paths) == before {
-            return Ok(());
+            return Ok(held);
         }
     }
     let message = format!(
@@ -205,6 +217,13 @@ fn of_target(error: Error, to: &Path) -> Error {
     if to.starts_with(std::env::temp_dir()) { scratch::point_out(error) } else { error }
 }
 
+/// Whether SQLite refused as it would have to roll back, and may not write
+/// (<https://sqlite.org/rescode.html#readonly_rollback>).
+fn has_hot_journal(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(ffi::SQLITE_READONLY_ROLLBACK)
+}
+
 fn prepare(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(wait)?;
     // Asks for the first page now, so that a file which is no database says so here.
@@ -219,7 +238,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::sqlite::vfs::Group;
 
     fn count(path: &Path) -> Option<i64> {
         let sql = "SELECT count(*) FROM t";
@@ -258,5 +280,58 @@ mod tests {
             connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
         });
         assert_eq!((answer.expect("answers"), asked.get()), (Some(2), 2));
+    }
+
+    #[test]
+    fn a_question_beside_commits_of_several_files_gets_a_whole_answer_or_is_told_to_wait() {
+        // In memory, where the system has such a place: many commits, none of which waits for a disk.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let directory = directory.expect("a directory");
+        let paths = ["a.db", "b.db"].map(|name| directory.path().join(name));
+        for path in &paths {
+            let connection = Connection::open(path).expect("opens");
+            // Two pages that change together.
+            let sql = "CREATE TABLE t(n); CREATE TABLE u(n); INSERT INTO t VALUES (0); INSERT INTO u VALUES (0)";
+            connection.execute_batch(sql).expect("creates");
+        }
+        let is_over = AtomicBool::new(false);
+        let (mut answers, mut waits) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let group = Group::new(None).expect("a group");
+                for _ in 0..300 {
+                    let mut members = paths.each_ref().map(|path| {
+                        let connection = group.open(path).expect("opens");
+                        connection.busy_timeout(Duration::from_secs(10)).expect("sets");
+                        let sql = "BEGIN EXCLUSIVE; UPDATE t SET n = n + 1; UPDATE u SET n = n + 1";
+                        connection.execute_batch(sql).expect("changes");
+                        (path.as_path(), connection)
+                    });
+                    let mut all: Vec<_> =
+                        members.iter_mut().map(|(path, member)| (*path, member)).collect();
+                    group.commit(&paths[0], &mut all).expect("commits");
+                }
+                is_over.store(true, Ordering::Relaxed);
+            });
+            while !is_over.load(Ordering::Relaxed) {
+                let asked = open_within(&paths[0], Duration::ZERO).and_then(|reader| {
+                    let reader = reader.expect("is there");
+                    let sql = "SELECT (SELECT n FROM t) = (SELECT n FROM u)";
+                    let answer = reader.query_row(sql, [], |row| row.get::<_, bool>(0));
+                    answer.map_err(|error| on_file(error, "ask", &paths[0]))
+                });
+                match asked {
+                    Ok(is_whole) => {
+                        assert!(is_whole, "half of a commit");
+                        answers += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+                        waits += 1;
+                    }
+                }
+            }
+        });
+        assert!(answers > 0 && waits > 0, "{answers} answers, {waits} times busy");
     }
 }

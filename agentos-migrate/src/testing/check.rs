@@ -204,6 +204,28 @@ impl<'a> Checks<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::ValidationFailed`] that names the migrations that are not in it, or the files.
+    ///
+    /// # Examples
+    ///
+    /// ```standalone_crate
+    /// use agentos_migrate::{MigrationContext, Result, migration, testing::Checks};
+    ///
+    /// // Its lock file holds no line yet.
+    /// agentos_migrate::migrations! { databases: [notes], lock: "src/testing/example.lock" }
+    ///
+    /// #[migration(version = "0001", databases = ["notes"])]
+    /// fn create_notes(ctx: &mut MigrationContext) -> Result<()> {
+    ///     ctx.execute("notes", "CREATE TABLE note (body TEXT)", [])?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn main() {
+    ///     let set = registry();
+    ///     let error = Checks::of(&set).lock_file().unwrap_err();
+    ///     assert!(error.to_string().ends_with("example.lock does not hold 0001"));
+    ///     assert_eq!(error.hint(), Some("record them when they are released: `lock`"));
+    /// }
+    /// ```
     pub fn lock_file(&self) -> Result<(), Error> {
         self.registry.check()?;
         check_lock_file(self.registry)?;

@@ -142,3 +142,24 @@ fn memory_that_runs_out_leaves_every_file_at_one_version() {
     let kinds = [ErrorKind::Io, ErrorKind::Sqlite, ErrorKind::MigrationFailed];
     up().check(Trouble::Memory, &kinds, 13);
 }
+
+// Proves G2.
+#[test]
+fn a_directory_that_is_not_synced_after_a_commit_is_told_and_what_is_committed_stays() {
+    up().check(Trouble::DirectorySync, &[ErrorKind::Io], 1);
+    down().check(Trouble::DirectorySync, &[ErrorKind::Io], 1);
+    let case = up();
+    let outcomes = (0..).map_while(|at| {
+        let faults = Faults::new(Trouble::DirectorySync, Lasting::Once, at);
+        materialise(&case.world.path, &case.files).expect("writes");
+        let watched = watch::trouble(&case.world.path, &faults);
+        let outcome = (case.act)(&case.world.migrator());
+        drop(watched);
+        faults.happened().then_some(outcome)
+    });
+    let is_told = |failure: &crate::RunFailure| {
+        failure.details().iter().any(|line| line.contains("a power loss in the next seconds"))
+    };
+    let told = outcomes.filter_map(Result::err).filter(is_told).count();
+    assert_eq!(told, 2, "one of each commit");
+}

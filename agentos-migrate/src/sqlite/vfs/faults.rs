@@ -24,6 +24,8 @@ pub(crate) enum Trouble {
     Open,
     /// No memory: reads, writes, opening.
     Memory,
+    /// A file is deleted, and its directory can't be synced.
+    DirectorySync,
 }
 
 /// How long the trouble lasts.
@@ -91,7 +93,7 @@ impl Faults {
             Trouble::Busy => ffi::SQLITE_BUSY,
             Trouble::Memory => ffi::SQLITE_IOERR_NOMEM,
             Trouble::Open => ffi::SQLITE_CANTOPEN,
-            Trouble::Device => code,
+            Trouble::Device | Trouble::DirectorySync => code,
         }
     }
 }
@@ -125,6 +127,10 @@ impl Hooks for Faults {
     }
 
     fn delete(&self, base: Base, name: &CStr, sync_directory: c_int) -> c_int {
+        if sync_directory != 0 && self.strikes(&[Trouble::DirectorySync]) {
+            base.delete(name, 0);
+            return ffi::SQLITE_IOERR_DIR_FSYNC;
+        }
         self.or(&[Trouble::Device], ffi::SQLITE_IOERR_DELETE, || base.delete(name, sync_directory))
     }
 

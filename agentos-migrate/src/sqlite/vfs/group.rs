@@ -23,7 +23,7 @@ use super::raw::name_of;
 use super::shim::{Hooks, Layer, OpenFile, Purpose};
 use super::super_journal;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{kind_of_code, on_file};
+use crate::sqlite::failure::{kind_of_code, on_file, said};
 
 /// Connections that commit together.
 pub(crate) struct Group {
@@ -84,7 +84,7 @@ impl Group {
         let name = CString::new(name).map_err(|error| failed(&error.to_string()))?;
         let state = Arc::new(Mutex::new(State::default()));
         let layer = Layer::register(name, below, Box::new(CommitHooks(Arc::clone(&state))))
-            .map_err(|code| failed(&format!("SQLite's code {code}")))?;
+            .map_err(|code| failed(&said(code)))?;
         Ok(Self { layer, state })
     }
 
@@ -134,8 +134,9 @@ impl Group {
         {
             self.lock().phase = Phase::Failed;
             let text = format!(
-                "cannot delete the super-journal {}: SQLite's code {code}",
-                name.to_string_lossy()
+                "cannot delete the super-journal {}: {}",
+                name.to_string_lossy(),
+                said(code)
             );
             return Err(CommitError::RolledBack(Error::new(kind_of_code(code), text)));
         }
@@ -177,8 +178,9 @@ impl Group {
             Error::new(
                 kind_of_code(code),
                 format!(
-                    "cannot write the super-journal {}: SQLite's code {code}",
-                    name.to_string_lossy()
+                    "cannot write the super-journal {}: {}",
+                    name.to_string_lossy(),
+                    said(code)
                 ),
             )
         })

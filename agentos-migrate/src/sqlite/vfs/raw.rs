@@ -12,7 +12,7 @@ use rusqlite::ffi;
 
 use super::base::{Base, OwnedFile};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{kind_of_code, of_kind};
+use crate::sqlite::failure::{kind_of_code, of_kind, said};
 
 /// A database file, open to read its bytes.
 pub(crate) struct RawFile {
@@ -147,6 +147,6 @@ pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
 }
 
 fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {
-    let text = format!("cannot {doing} {path}: {}", ffi::code_to_str(code));
+    let text = format!("cannot {doing} {path}: {}", said(code));
     of_kind(kind_of_code(code), text, Path::new(path))
 }
