@@ -14,7 +14,6 @@ pub(crate) struct Function<'a> {
     pub(crate) parameters_at: usize,
     /// The tokens between `->` and the body.
     pub(crate) returns: Option<&'a [Tree<'a>]>,
-    pub(crate) body: &'a [Tree<'a>],
     /// The first paragraph of the doc comment.
     pub(crate) documentation: String,
     /// A word before `fn` that a migration can't have, such as `async`.
@@ -39,7 +38,7 @@ pub(crate) fn parse<'a>(item: &'a [Tree<'a>]) -> Result<Function<'a>, usize> {
         groups.find_map(|(at, tree)| Some((at, tree.group(delimiter)?))).ok_or(name_at)
     };
     let (parameters_at, parameters) = group(Delimiter::Parenthesis)?;
-    let (body_at, body) = group(Delimiter::Brace)?;
+    let (body_at, _) = group(Delimiter::Brace)?;
     let returns = item.get(parameters_at + 3..body_at);
     Ok(Function {
         name,
@@ -47,7 +46,6 @@ pub(crate) fn parse<'a>(item: &'a [Tree<'a>]) -> Result<Function<'a>, usize> {
         parameters,
         parameters_at,
         returns,
-        body,
         documentation,
         qualifier,
         generics,

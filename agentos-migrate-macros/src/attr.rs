@@ -54,6 +54,15 @@ pub(crate) struct Function {
     pub(crate) is_here: bool,
 }
 
+impl Function {
+    /// Returns the names of the path, in order.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        let is_name = |tree: &TokenTree| matches!(tree, TokenTree::Ident(_));
+        let names = self.path.clone().into_iter().filter(is_name);
+        names.map(|name| name.to_string().trim_start_matches("r#").to_owned()).collect()
+    }
+}
+
 /// Reads all keys; every mistake is told, and the rest is read on.
 pub(crate) fn parse(tokens: TokenStream) -> (Attribute, Vec<syn::Error>) {
     let mut attribute = Attribute::default();

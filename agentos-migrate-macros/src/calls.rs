@@ -4,6 +4,7 @@
 //! passed over in silence.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use proc_macro2::Delimiter;
 
@@ -70,23 +71,63 @@ const METHODS: &[Method] = &[
     asks("rollback", 1),
 ];
 
-/// Looks at every call in the tokens; `databases` are those that the migration names.
-pub(crate) fn check<'a>(trees: &'a [Tree<'a>], databases: &[String]) -> Vec<Finding<'a>> {
-    let mut findings = Vec::new();
-    check_into(trees, databases, &mut findings);
-    findings
+/// Looks at every call in the tokens; `databases` are those that the migration names, if that is to be judged.
+pub(crate) fn check<'a>(trees: &'a [Tree<'a>], databases: Option<&[String]>) -> Vec<Finding<'a>> {
+    let mut contexts = BTreeSet::new();
+    find_contexts(trees, &mut contexts);
+    let mut look = Look { databases, contexts, findings: Vec::new() };
+    look.at(trees);
+    look.findings
 }
 
-fn check_into<'a>(trees: &'a [Tree<'a>], databases: &[String], findings: &mut Vec<Finding<'a>>) {
-    for (index, tree) in trees.iter().enumerate() {
-        let Tree::Group(delimiter, inner) = tree else { continue };
-        if *delimiter == Delimiter::Parenthesis
-            && let [.., Tree::Sign('.', _), Tree::Name(name)] = without_generics(&trees[..index])
-            && let Some(method) = METHODS.iter().find(|method| name == method.name)
-        {
-            method.check(&arguments(inner), databases, findings);
+struct Look<'a, 'd> {
+    databases: Option<&'d [String]>,
+    contexts: BTreeSet<&'a str>,
+    findings: Vec<Finding<'a>>,
+}
+
+impl<'a> Look<'a, '_> {
+    fn at(&mut self, trees: &'a [Tree<'a>]) {
+        for (index, tree) in trees.iter().enumerate() {
+            let Tree::Group(delimiter, inner) = tree else { continue };
+            if *delimiter == Delimiter::Parenthesis
+                && let [receiver @ .., Tree::Sign('.', _), Tree::Name(name)] =
+                    without_generics(&trees[..index])
+                && let Some(method) = METHODS.iter().find(|method| name == method.name)
+                && (method.arity > 1 || self.is_context(receiver))
+            {
+                method.check(&arguments(inner), self.databases, &mut self.findings);
+            }
+            self.at(inner);
         }
-        check_into(inner, databases, findings);
+    }
+
+    /// Methods of one argument, such as `commit`, are methods of many types.
+    fn is_context(&self, receiver: &[Tree<'_>]) -> bool {
+        let (last, before) = match receiver {
+            [before @ .., last] => (last.name(), before),
+            [] => return false,
+        };
+        let is_field = before.last().is_some_and(|tree| tree.is_sign('.') || tree.is_sign(':'));
+        !is_field && last.is_some_and(|name| self.contexts.contains(name))
+    }
+}
+
+/// Finds the parameters whose type is a context: `name: &mut MigrationContext`.
+fn find_contexts<'a>(trees: &'a [Tree<'a>], found: &mut BTreeSet<&'a str>) {
+    for (index, tree) in trees.iter().enumerate() {
+        if let Tree::Group(_, inner) = tree {
+            find_contexts(inner, found);
+        }
+        if let (true, Some(name)) =
+            (tree.is_sign(':'), index.checked_sub(1).and_then(|before| trees[before].name()))
+        {
+            let kind = trees[index + 1..].iter().take_while(|tree| !tree.is_sign(','));
+            let mut words = kind.filter_map(Tree::name);
+            if words.any(|word| word.ends_with("Context")) {
+                found.insert(name);
+            }
+        }
     }
 }
 
@@ -114,14 +155,17 @@ impl Method {
     fn check<'a>(
         &self,
         arguments: &[&'a [Tree<'a>]],
-        databases: &[String],
+        databases: Option<&[String]>,
         findings: &mut Vec<Finding<'a>>,
     ) {
         if arguments.len() != self.arity {
             return;
         }
         let literal = |index: &usize| arguments.get(*index).and_then(|argument| literal(argument));
-        for (literal, database) in self.databases.iter().filter_map(literal) {
+        let judged = databases.map(|databases| (databases, self.databases)).into_iter();
+        let judged = judged.flat_map(|(named, places)| places.iter().map(move |at| (named, at)));
+        for (databases, at) in judged {
+            let Some((literal, database)) = literal(at) else { continue };
             if !databases.iter().any(|name| *name == database) {
                 let text = undeclared(&database, databases);
                 findings.push(Finding { literal, text });
@@ -230,12 +274,25 @@ mod tests {
     #[track_caller]
     fn finds(source: &str, expected: &[&str]) {
         let trees = crate::lexer::lex(source).expect("tokens");
-        let findings = check(&trees, &["conversations".to_owned(), "rules".to_owned()]);
+        let databases = ["conversations".to_owned(), "rules".to_owned()];
+        let findings = check(&trees, Some(&databases));
         let texts: Vec<_> = findings
             .iter()
             .map(|finding| finding.text.lines().next().unwrap_or_default().to_owned())
             .collect();
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_method_of_one_argument_is_the_contexts_only_on_a_context() {
+        let call = |ty: &str, call: &str| format!("fn f(ctx: {ty}, a: u8) {{ {call} }}");
+        let wrong = ["this migration does not name the database `done`"];
+        finds(&call("&mut ManualContext", "ctx.commit(\"done\")"), &wrong);
+        finds(&call("&'c mut agentos_migrate::ManualContext", "ctx.vacuum(\"done\")"), &wrong);
+        for right in ["log.commit(\"done\")", "self.ctx.commit(\"done\")", "f().commit(\"done\")"] {
+            finds(&call("&mut ManualContext", right), &[]);
+        }
+        finds(&call("&Log", "ctx.commit(\"done\")"), &[]);
     }
 
     #[test]

@@ -341,7 +341,7 @@ fn base(declaration: &TokenStream) -> TokenStream {
     quote! {
         #[doc(hidden)]
         #[allow(dead_code)]
-        pub mod #marker {
+        pub(crate) mod #marker {
             pub struct Set;
             impl #private::DeclaredSet for Set {}
             pub static DECLARATION: #private::SetDeclaration = #declaration;

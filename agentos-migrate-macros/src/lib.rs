@@ -18,6 +18,7 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod items;
 mod keys;
 mod lexer;
 mod lint_codes;

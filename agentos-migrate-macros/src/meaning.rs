@@ -5,35 +5,33 @@
 use proc_macro2::Delimiter;
 use syn::LitStr;
 
-use crate::ast;
 use crate::attr::{self, Attribute};
 use crate::checksum::Canonical;
-use crate::source::{self, NamedItem, SourceFile};
+use crate::items::Item;
+use crate::source::{self, SourceFile};
 use crate::trees::Tree;
 
 /// A migration's function, and the items of its file that it names.
 pub(crate) struct Source<'a> {
     item: &'a [Tree<'a>],
     pub(crate) file: Option<&'a SourceFile>,
-    pub(crate) named: Vec<NamedItem<'a>>,
+    pub(crate) named: Vec<&'a Item>,
 }
 
 impl<'a> Source<'a> {
     /// Follows the names in the function, the downgrade and the validation.
+    ///
+    /// The function is known by its name and the line on which that stands.
     pub(crate) fn new(
         attribute: &Attribute,
         item: &'a [Tree<'a>],
-        function: &ast::Function<'_>,
+        function: (&str, usize),
         file: Option<&'a SourceFile>,
     ) -> Self {
-        let mut named = Vec::new();
-        if let Some(file) = file {
-            let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
-            let functions = functions.filter(|path| path.is_here);
-            named = file.reached_from(item, functions.map(|path| path.last.to_string()));
-            named.retain(|item| function.name != item.name);
-        }
-        Self { item, file, named }
+        let functions = [&attribute.downgrade, &attribute.validate].into_iter().flatten();
+        let functions: Vec<Vec<String>> = functions.map(attr::Function::segments).collect();
+        let named = file.map(|file| file.reached_from(function, item, &functions));
+        Self { item, file, named: named.unwrap_or_default() }
     }
 
     /// Sums up the function, what it names in this file, and the values that matter.

@@ -70,7 +70,8 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
         is_duplicate = duplicate(text, number, function.name, &mut errors);
     }
     let file = SourceFile::of(name_written.span());
-    let source = Source::new(&attribute, &item.trees, &function, file.as_deref());
+    let place = (function.name, name_written.span().unwrap().line());
+    let source = Source::new(&attribute, &item.trees, place, file.as_deref());
     let is_own = signatures(&attribute, &function, &item, file.as_deref(), &mut errors);
     let name = attribute.name.as_ref().map_or_else(|| function.name.to_owned(), LitStr::value);
     let checksum = source.checksum(&attribute, number);
@@ -301,14 +302,17 @@ fn statements(
         return;
     }
     let name = || item.span(function.name_at);
-    for finding in calls::check(function.body, &databases) {
+    for finding in calls::check(&item.trees, Some(&databases)) {
         let place = item.span_of(finding.literal).unwrap_or_else(name);
         errors.push(syn::Error::new(place, finding.text));
     }
     let Some(file) = source.file else { return };
     for named in &source.named {
-        let anchor = anchor(attribute, named.name).unwrap_or_else(name);
-        for finding in calls::check(named.trees, &databases) {
+        let anchor = anchor(attribute, &named.name);
+        // A helper may serve other migrations, with other databases, too.
+        let judged = anchor.map(|_| databases.as_slice());
+        let anchor = anchor.unwrap_or_else(name);
+        for finding in calls::check(named.trees, judged) {
             let literal = trees::readable(std::slice::from_ref(finding.literal));
             let line = file.line_of(finding.literal);
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
