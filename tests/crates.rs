@@ -262,3 +262,35 @@ fn the_check_of_the_lock_file_names_a_migration_that_is_not_in_it_and_a_file_tha
     let lost = "said.as_ref().is_err_and(|error| error.details()[0].contains(\"0003_forgotten.rs: no migration of the set has the version 0003\"))";
     says(lost);
 }
+
+#[test]
+fn a_crate_does_not_join_the_set_of_another_by_importing_all_of_it() {
+    let notes = Crate::new("importing");
+    notes.write(
+        "examples/late.rs",
+        "use importing::*;\nuse agentos_migrate::{MigrationContext, Result, migration};\n\n\
+         #[migration(version = \"0007\", databases = [\"notes\"])]\n\
+         fn late(_ctx: &mut MigrationContext) -> Result<()> {\n    Ok(())\n}\n\n\
+         fn main() {\n    println!(\"{}\", registry().migrations().len());\n}\n",
+    );
+    notes.run("build", None).expect("the crate itself is right");
+    let error = notes.run("test", None).expect_err("the example has no set");
+    assert!(error.contains("this crate has migrations and declares no set of them"), "{error}");
+}
+
+#[test]
+fn an_edit_of_a_file_that_is_included_by_a_path_put_together_is_seen() {
+    let notes = Crate::new("included");
+    notes.write("src/note.sql", "CREATE TABLE note(id INTEGER PRIMARY KEY)");
+    let path = "include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/src/note.sql\"))";
+    notes.edit(
+        "src/versions/0001_create.rs",
+        "\"CREATE TABLE note(id INTEGER PRIMARY KEY)\"",
+        path,
+    );
+    notes.cargo(Some("update")).expect("released");
+    notes.cargo(None).expect("as released");
+    notes.edit("src/note.sql", "note(", "note(body, ");
+    let error = notes.cargo(None).expect_err("changed");
+    assert!(error.contains("is released and must not change"), "{error}");
+}
