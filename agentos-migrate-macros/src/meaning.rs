@@ -34,6 +34,16 @@ impl<'a> Source<'a> {
         Self { item, file, named: named.unwrap_or_default() }
     }
 
+    /// Says which items the checksum covers besides the function, as a line of an error.
+    pub(crate) fn covered(&self) -> String {
+        let mut names: Vec<&str> = self.named.iter().map(|item| item.name.as_str()).collect();
+        names.dedup();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!("\n  which covers what it names in this file: `{}`", names.join("`, `"))
+    }
+
     /// Sums up the function, what it names in this file, and the values that matter.
     pub(crate) fn checksum(&self, attribute: &Attribute, number: Option<u128>) -> [u8; 32] {
         let mut canonical = Canonical::new();

@@ -79,7 +79,7 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
     if !is_released(number, &checksum) {
         statements(&attribute, &function, &item, &source, &mut errors);
         if let (Some(text), true, Some(_)) = (&attribute.version, errors.is_empty(), &file) {
-            released(text, number, &name, &checksum, &mut errors);
+            released((text, number), &name, &checksum, &source.covered(), &mut errors);
         }
     }
     let version = number.zip(attribute.version.as_ref().map(LitStr::span));
@@ -341,12 +341,12 @@ fn is_released(number: Option<u128>, checksum: &[u8; 32]) -> bool {
     lock.zip(number).is_some_and(|(lock, number)| lock.holds(number, &hex(checksum)))
 }
 
-/// A released migration must not change.
+/// A released migration must not change; `covered` says what its checksum covers besides itself.
 pub(crate) fn released(
-    text: &LitStr,
-    number: Option<u128>,
+    (text, number): (&LitStr, Option<u128>),
     name: &str,
     checksum: &[u8; 32],
+    covered: &str,
     errors: &mut Vec<syn::Error>,
 ) {
     let Some(file) = state::with(|known| known.lock.clone()) else { return };
@@ -364,7 +364,7 @@ pub(crate) fn released(
     }
     let Some(line) = file.lines.get(&number) else { return };
     let problem = format!(
-        "migration \"{}\" is released and must not change\n  {} has   {}  ({})\n  the source now has  {now}\n\
+        "migration \"{}\" is released and must not change\n  {} has   {}  ({})\n  the source now has  {now}{covered}\n\
          help: undo the change and put it into a new migration\n\
          help: if no database has run it yet: `{}=update cargo check`",
         text.value(),

@@ -4,8 +4,11 @@ use agentos_migrate::{MigrationContext, Result, migration};
 
 agentos_migrate::migrations! { databases: [conversations, rules], lock: "fixtures/released.lock" }
 
+const TAGS: &str = "CREATE TABLE tag (name TEXT NOT NULL)";
+
 #[migration(version = "0002", databases = ["conversations"])]
-pub fn add_tags(_ctx: &mut MigrationContext) -> Result<()> {
+pub fn add_tags(ctx: &mut MigrationContext) -> Result<()> {
+    ctx.execute_batch("conversations", TAGS)?;
     Ok(())
 }
 

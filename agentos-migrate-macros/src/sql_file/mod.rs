@@ -173,7 +173,7 @@ impl SqlMigration {
         let Self { version, number, name, checksum, .. } = &self;
         let is_duplicate = valid::duplicate(version, *number, name, &mut errors);
         if errors.is_empty() {
-            valid::released(version, Some(*number), name, checksum, &mut errors);
+            valid::released((version, Some(*number)), name, checksum, "", &mut errors);
         }
         if errors.is_empty() {
             return Ok(self);
