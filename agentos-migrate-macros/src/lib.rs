@@ -1,6 +1,6 @@
 //! The macros of agentos-migrate.
 //!
-//! Read (`keys`, `lexer`, `trees`), parse (`attr`, `ast`, `set`, `sql_file`),
+//! Read (`keys`, `lexer`, `trees`), parse (`attr`, `ast`, `set`, `folder`, `sql_file`),
 //! judge (`valid`, `signature`, `sql`, `calls`, `lock`), write (`expand`,
 //! `fallback`): no rule outside the judges, no `quote!` outside the writers.
 //! `source` and `meaning` say what a migration is made of, `checksum` sums it
@@ -18,6 +18,7 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod folder;
 mod keys;
 mod lexer;
 mod lint_codes;
