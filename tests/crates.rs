@@ -209,7 +209,8 @@ fn files_that_come_and_go_are_noticed() {
     notes.write("src/versions/0003_again.rs", &create.replace("\"0001\"", "\"0002\""));
     let output = notes.cargo(None).expect_err("refused");
     assert!(output.contains("the file is named 0003_again.rs and the version is \"0002\""));
-    assert!(output.contains("version \"0002\" is taken by `"), "{output}");
+    assert!(output.contains("version \"0002\" is taken by `more`"), "{output}");
+    assert!(output.contains("  at src/versions/0002_more.up.sql\n"), "{output}");
     notes.edit("src/versions/0003_again.rs", "\"0002\"", "\"0003\"");
     notes.update();
     let names: Vec<_> = notes.released().iter().map(|line| line[..4].to_owned()).collect();

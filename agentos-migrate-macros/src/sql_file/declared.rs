@@ -7,6 +7,7 @@ use syn::{LitStr, Token};
 use super::{Part, SqlMigration, dependency, wrong};
 use crate::keys::{Given, Keys};
 use crate::lint_codes;
+use crate::state::Seen;
 use crate::valid::{self, Refused};
 
 const KEYS: &[&str] = &[
@@ -82,6 +83,7 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
     let (Some(version), Some(number)) = (declared.version, number) else {
         return Err(Refused { errors, version: None });
     };
+    let seen = Seen::new(&name, &version);
     SqlMigration {
         number,
         name,
@@ -98,7 +100,7 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
         checksum: [0; 32],
         version,
     }
-    .finished(errors)
+    .finished(&seen, errors)
 }
 
 #[derive(Default)]

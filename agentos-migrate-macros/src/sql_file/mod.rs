@@ -9,8 +9,9 @@ pub(crate) use self::declared::declared;
 use crate::checksum::Canonical;
 use crate::sql::{self, Use};
 use crate::sql_header::{Options, header};
+use crate::state::{self, Seen};
 use crate::valid::Refused;
-use crate::{near, state, valid};
+use crate::{near, valid};
 
 /// A migration of SQL files.
 pub(crate) struct SqlMigration {
@@ -71,10 +72,12 @@ pub(crate) fn found(
         let dependency = dependency(&LitStr::new(&text, Span::call_site()), number);
         depends_on.extend(dependency.map_err(|error| errors.push(error)));
     }
+    let name = if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() };
+    let seen = Seen { name: name.clone(), place: up.path.clone() };
     let options = Options::of(&up.text, down.is_some(), &mut errors);
     SqlMigration {
         number,
-        name: if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() },
+        name,
         description: header(&up.text, "description").join(", "),
         databases: vec![LitStr::new(&database, Span::call_site())],
         depends_on,
@@ -88,7 +91,7 @@ pub(crate) fn found(
         checksum: [0; 32],
         version,
     }
-    .finished(errors)
+    .finished(&seen, errors)
     .map_err(|refused| refused.errors)
 }
 
@@ -156,8 +159,8 @@ impl Part {
 }
 
 impl SqlMigration {
-    /// Sums the SQL up, and compares with the lock file.
-    fn finished(mut self, mut errors: Vec<syn::Error>) -> Result<Self, Refused> {
+    /// Sums the SQL up, and compares with the other migrations and with the lock file.
+    fn finished(mut self, seen: &Seen, mut errors: Vec<syn::Error>) -> Result<Self, Refused> {
         let mut canonical = Canonical::new();
         canonical.value("version", [self.number.to_string().as_str()]);
         let depends_on: Vec<String> =
@@ -171,7 +174,7 @@ impl SqlMigration {
         }
         self.checksum = canonical.finish();
         let Self { version, number, name, checksum, .. } = &self;
-        let is_duplicate = valid::duplicate(version, *number, name, &mut errors);
+        let is_duplicate = valid::duplicate(version, *number, seen, &mut errors);
         if errors.is_empty() {
             valid::released(version, Some(*number), name, checksum, &mut errors);
         }
