@@ -145,6 +145,7 @@ impl Part {
         let mut wrong = |problem: String| errors.push(syn::Error::new(span, problem));
         match std::fs::read_to_string(state::manifest_dir().join(&path)) {
             Ok(text) => {
+                let text = sql::without_mark(&text).to_owned();
                 if let Err(problem) = sql::check(&text, Use::Many) {
                     wrong(format!("{path}: {problem}"));
                 }
