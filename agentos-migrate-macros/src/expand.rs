@@ -284,8 +284,10 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         .as_ref()
         .map_or_else(|| "schema_version".to_owned(), LitStr::value);
     let (expected, seal) = (&set.expected, set.seal());
+    let included_lock = set.lock.as_ref().map(|lock| included(&lock.path.value()));
+    // An update is only about to write the lines of this source: the old ones are not the set's.
     let lock_file =
-        set.lock.as_ref().map_or_else(|| quote!(""), |lock| included(&lock.path.value()));
+        included_lock.clone().filter(|_| !crate::lock::updates()).unwrap_or_else(|| quote!(""));
     let (lock_path, dir) =
         (option(set.lock.as_ref().map(|lock| &lock.path)), option(set.dir.as_ref()));
     let baseline = set.baseline.iter().map(|(database, path)| {
@@ -309,9 +311,9 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     };
     // An edit of the lock file compiles the crate again, as it is included; so does the variable.
     let variable = crate::lock::VARIABLE;
-    let tracked = set.lock.as_ref().map(|_| {
+    let tracked = included_lock.map(|text| {
         quote!(
-            const _: ::core::option::Option<&str> = ::core::option_env!(#variable);
+            const _: (&str, ::core::option::Option<&str>) = (#text, ::core::option_env!(#variable));
         )
     });
     let modules = set.modules.iter().map(|module| {

@@ -10,7 +10,7 @@ use syn::parse::ParseStream;
 use crate::checksum::Canonical;
 use crate::folder::{self, Folder, Module};
 use crate::keys::Keys;
-use crate::lock::LockFile;
+use crate::lock::{self, LockFile};
 use crate::sql_file::SqlMigration;
 use crate::{baseline, near, state};
 
@@ -119,7 +119,9 @@ impl Set {
     pub(crate) fn seal(&self) -> u64 {
         let mut canonical = Canonical::new();
         canonical.value("expected", self.expected.iter().map(String::as_str));
-        let lines = self.lock.iter().flat_map(|lock| lock.file.lines.values());
+        // During an update the lines that were read are the old ones.
+        let lock = self.lock.iter().filter(|_| !lock::updates());
+        let lines = lock.flat_map(|lock| lock.file.lines.values());
         let words = lines.flat_map(|line| [&line.version, &line.checksum]);
         canonical.value("lock", words.map(String::as_str));
         let mut first = [0; 8];
