@@ -8,7 +8,7 @@ use crate::meaning::Source;
 use crate::signature::{self, Role};
 use crate::source::SourceFile;
 use crate::trees::{self, Item};
-use crate::{ast, calls, lint_codes, lock, state};
+use crate::{ast, calls, lint_codes, lock, recorded, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -184,6 +184,8 @@ fn exclusive(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
         ));
     }
     lint_codes::allowed(&attribute.allow, errors);
+    recorded::legacy_checksums(&attribute.legacy_checksums, errors);
+    recorded::schema_version(attribute.schema_version.as_ref(), errors);
 }
 
 fn dependencies(
