@@ -50,21 +50,19 @@ pub(crate) fn read(
                 let path = relative(&from, &path.join(name));
                 folder.modules.push(Module { name: module_name(stem), path });
             }
-            Kind::Sql { stem, has_down } => {
-                match sql_file::found(&dir.value(), stem, has_down, databases) {
-                    Ok(migration) => {
-                        folder.expected.push(migration.version.value());
-                        folder.sql_migrations.push(migration);
-                    }
-                    Err(problems) => {
-                        for problem in problems.iter().map(syn::Error::to_string) {
-                            let is_told =
-                                problem.starts_with(name) || problem.starts_with(&dir.value());
-                            wrong(if is_told { problem } else { format!("{name}: {problem}") });
-                        }
+            Kind::Sql { stem, has_down } => match sql_file::found(dir, stem, has_down, databases) {
+                Ok(migration) => {
+                    folder.expected.push(migration.version.value());
+                    folder.sql_migrations.push(migration);
+                }
+                Err(problems) => {
+                    for problem in problems.iter().map(syn::Error::to_string) {
+                        let is_told =
+                            problem.starts_with(name) || problem.starts_with(&dir.value());
+                        wrong(if is_told { problem } else { format!("{name}: {problem}") });
                     }
                 }
-            }
+            },
             Kind::Refused(problem) => wrong(problem),
             Kind::Skipped => {}
         }

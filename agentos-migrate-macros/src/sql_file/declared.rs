@@ -100,6 +100,7 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
         up,
         down,
         checksum: [0; 32],
+        is_found: false,
         version,
     }
     .finished(&seen, errors)

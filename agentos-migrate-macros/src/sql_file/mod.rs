@@ -29,6 +29,8 @@ pub(crate) struct SqlMigration {
     pub(crate) up: Vec<Part>,
     pub(crate) down: Vec<Part>,
     pub(crate) checksum: [u8; 32],
+    /// Whether it was found in the set's folder, where no place in Rust tells which it is.
+    pub(crate) is_found: bool,
 }
 
 /// One file for one database.
@@ -47,7 +49,7 @@ pub(crate) struct Part {
 /// `-- description: …`, `-- deletes: messages`, `-- irreversible: why` and
 /// `-- allow: AM102: why` may follow. All mistakes are told at once.
 pub(crate) fn found(
-    dir: &str,
+    dir: &LitStr,
     stem: &str,
     down: bool,
     databases: &[String],
@@ -58,7 +60,12 @@ pub(crate) fn found(
         .ok_or_else(|| vec![wrong("name it NNNN_name.up.sql, with 4 to 20 digits")])?;
     let mut errors = Vec::new();
     let part = |kind: &str, errors: &mut Vec<syn::Error>| {
-        Part::read(String::new(), format!("{dir}/{stem}.{kind}.sql"), Span::call_site(), errors)
+        Part::read(
+            String::new(),
+            format!("{}/{stem}.{kind}.sql", dir.value()),
+            Span::call_site(),
+            errors,
+        )
     };
     let mut down = if down { part("down", &mut errors) } else { None };
     let Some(mut up) = part("up", &mut errors) else { return Err(errors) };
@@ -69,7 +76,7 @@ pub(crate) fn found(
     }
     let mut depends_on = Vec::new();
     for text in header(&up.text, "depends_on") {
-        let dependency = dependency(&LitStr::new(&text, Span::call_site()), number);
+        let dependency = dependency(&LitStr::new(&text, dir.span()), number);
         depends_on.extend(dependency.map_err(|error| errors.push(error)));
     }
     let name = if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() };
@@ -89,6 +96,7 @@ pub(crate) fn found(
         up: vec![up],
         down: down.into_iter().collect(),
         checksum: [0; 32],
+        is_found: true,
         version,
     }
     .finished(&seen, errors)
