@@ -88,6 +88,12 @@ impl Crate {
         self.write(path, &text.replace(from, to));
     }
 
+    /// Runs the tests as the update of the lock file does.
+    #[track_caller]
+    fn passes_tests_of_the_update(&self) {
+        self.run("test", Some("update")).expect("the tests pass");
+    }
+
     fn cargo(&self, variable: Option<&str>) -> Result<String, String> {
         self.run("check", variable)
     }
@@ -209,7 +215,8 @@ fn files_that_come_and_go_are_noticed() {
     notes.write("src/versions/0003_again.rs", &create.replace("\"0001\"", "\"0002\""));
     let output = notes.cargo(None).expect_err("refused");
     assert!(output.contains("the file is named 0003_again.rs and the version is \"0002\""));
-    assert!(output.contains("version \"0002\" is taken by `"), "{output}");
+    assert!(output.contains("version \"0002\" is taken by `more`"), "{output}");
+    assert!(output.contains("  at src/versions/0002_more.up.sql\n"), "{output}");
     notes.edit("src/versions/0003_again.rs", "\"0002\"", "\"0003\"");
     notes.update();
     let names: Vec<_> = notes.released().iter().map(|line| line[..4].to_owned()).collect();
@@ -237,6 +244,22 @@ fn a_set_is_the_same_to_every_target_of_its_crate() {
     notes.update();
     notes.passes_tests();
     assert_eq!(notes.released().len(), 1);
+}
+
+#[test]
+fn what_an_update_compiles_does_not_ask_for_the_lines_that_it_replaces() {
+    let notes = Crate::new("lock_update");
+    notes.update();
+    notes.write(
+        "tests/all.rs",
+        "#[test] fn set() { agentos_migrate::testing::check(&lock_update::registry()).expect(\"good\"); }\n",
+    );
+    notes.edit("src/versions/0001_create.rs", "id INTEGER PRIMARY KEY", "id INTEGER");
+    notes.passes_tests_of_the_update();
+    notes.edit("migrations.lock", "0001 create", "<<<<<<< ours\n0001 create");
+    notes.passes_tests_of_the_update();
+    assert_eq!(notes.released().len(), 1);
+    notes.passes_tests();
 }
 
 #[test]

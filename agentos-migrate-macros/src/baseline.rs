@@ -8,7 +8,7 @@ use std::path::Path;
 use syn::LitStr;
 
 use crate::sql::{self, Use};
-use crate::{near, set};
+use crate::{folder, near};
 
 /// Reads the folder: each database with its file, from the crate's root.
 pub(crate) fn read(
@@ -17,9 +17,9 @@ pub(crate) fn read(
     databases: &[String],
     errors: &mut Vec<syn::Error>,
 ) -> Vec<(String, String)> {
-    let folder = root.join(dir.value());
+    let path = root.join(dir.value());
     let mut wrong = |problem: String| errors.push(syn::Error::new(dir.span(), problem));
-    let names = match set::names_in(&folder) {
+    let names = match folder::names_in(&path) {
         Ok(names) => names,
         Err(error) => {
             wrong(format!("cannot read {}: {error}", dir.value()));
@@ -33,7 +33,7 @@ pub(crate) fn read(
             let suggestion = near::suggestion(database, databases.iter().map(String::as_str));
             wrong(format!("{name} is of no declared database{suggestion}"));
         }
-        match std::fs::read_to_string(folder.join(name)) {
+        match std::fs::read_to_string(path.join(name)) {
             Ok(text) => drop(
                 sql::check(&text, Use::Many).map_err(|problem| wrong(format!("{name}: {problem}"))),
             ),

@@ -67,13 +67,29 @@ pub(crate) fn declares(number: u128, span: Span) -> TokenStream {
 }
 
 /// Asks the compiler for dependencies that are expanded later, if they exist.
-fn proofs(depends_on: &[(LitStr, u128)]) -> TokenStream {
+///
+/// No place in Rust tells of a file that the folder was searched for: a trait of its own names it.
+fn proofs(found: Option<&str>, depends_on: &[(LitStr, u128)]) -> TokenStream {
     let (marker, private) = (marker(), private());
     let unseen = |dependency: &&(LitStr, u128)| state::with(|known| known.asks_for(dependency.1));
     let versions = depends_on.iter().filter(unseen).map(|(text, number)| {
         let number = Literal::u128_unsuffixed(*number);
-        quote_spanned!(text.span()=>
-            const _: () = <crate::#marker::Set as #private::Declares<#private::VersionNumber<#number>>>::PROOF;)
+        let declares = quote!(#private::Declares<#private::VersionNumber<#number>>);
+        let Some(file) = found else {
+            return quote_spanned!(text.span()=>
+                const _: () = <crate::#marker::Set as #declares>::PROOF;);
+        };
+        let message =
+            format!("{file} depends on {}, which no migration of this crate declares", text.value());
+        quote_spanned! {text.span()=>
+            const _: () = {
+                #[diagnostic::on_unimplemented(message = #message, label = "a file here depends on it")]
+                trait Dependency { const PROOF: () = (); }
+                #[diagnostic::do_not_recommend]
+                impl<T: #declares> Dependency for T {}
+                <crate::#marker::Set as Dependency>::PROOF
+            };
+        }
     });
     quote!(#(#versions)*)
 }
@@ -86,6 +102,8 @@ struct Registration<'a> {
     description: &'a str,
     databases: &'a [LitStr],
     depends_on: &'a [(LitStr, u128)],
+    /// The file, if the folder was searched for it.
+    found: Option<&'a str>,
     schema_version: Option<&'a LitStr>,
     irreversible: Option<&'a LitStr>,
     checksum: &'a [u8; 32],
@@ -108,7 +126,7 @@ impl Registration<'_> {
         let set = declaration();
         let demand = demand_of_a_set(version.span());
         let declares = declares(self.number, version.span());
-        let proofs = proofs(self.depends_on);
+        let proofs = proofs(self.found, self.depends_on);
         let number = Literal::u128_unsuffixed(self.number);
         let depends_on = self.depends_on.iter().map(|(text, number)| {
             let number = Literal::u128_unsuffixed(*number);
@@ -173,6 +191,7 @@ pub(crate) fn migration(checked: &Checked, item: &TokenStream) -> TokenStream {
         description: &checked.description,
         databases: &checked.databases,
         depends_on: &checked.depends_on,
+        found: None,
         schema_version: checked.schema_version.as_ref(),
         irreversible: checked.irreversible.as_ref(),
         checksum: &checked.checksum,
@@ -253,6 +272,7 @@ pub(crate) fn sql_migration(migration: &SqlMigration) -> TokenStream {
         description: &migration.description,
         databases: &migration.databases,
         depends_on: &migration.depends_on,
+        found: migration.is_found.then_some(&*file),
         schema_version: migration.schema_version.as_ref(),
         irreversible: migration.irreversible.as_ref(),
         checksum: &migration.checksum,
@@ -284,8 +304,10 @@ pub(crate) fn set(set: &Set) -> TokenStream {
         .as_ref()
         .map_or_else(|| "schema_version".to_owned(), LitStr::value);
     let (expected, seal) = (&set.expected, set.seal());
+    let included_lock = set.lock.as_ref().map(|lock| included(&lock.path.value()));
+    // An update is only about to write the lines of this source: the old ones are not the set's.
     let lock_file =
-        set.lock.as_ref().map_or_else(|| quote!(""), |lock| included(&lock.path.value()));
+        included_lock.clone().filter(|_| !crate::lock::updates()).unwrap_or_else(|| quote!(""));
     let (lock_path, dir) =
         (option(set.lock.as_ref().map(|lock| &lock.path)), option(set.dir.as_ref()));
     let baseline = set.baseline.iter().map(|(database, path)| {
@@ -309,9 +331,9 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     };
     // An edit of the lock file compiles the crate again, as it is included; so does the variable.
     let variable = crate::lock::VARIABLE;
-    let tracked = set.lock.as_ref().map(|_| {
+    let tracked = included_lock.map(|text| {
         quote!(
-            const _: ::core::option::Option<&str> = ::core::option_env!(#variable);
+            const _: (&str, ::core::option::Option<&str>) = (#text, ::core::option_env!(#variable));
         )
     });
     let modules = set.modules.iter().map(|module| {

@@ -1,7 +1,7 @@
 //! The macros of agentos-migrate.
 //!
-//! Read (`keys`, `lexer`, `trees`), parse (`attr`, `ast`, `set`, `sql_file`),
-//! judge (`valid`, `signature`, `sql`, `calls`, `lock`), write (`expand`,
+//! Read (`keys`, `lexer`, `trees`), parse (`attr`, `ast`, `set`, `folder`, `sql_file`),
+//! judge (`valid`, `signature`, `sql`, `calls`, `lock`, `recorded`), write (`expand`,
 //! `fallback`): no rule outside the judges, no `quote!` outside the writers.
 //! `source` and `meaning` say what a migration is made of, `checksum` sums it
 //! up. Generated code points at `agentos_migrate::private` only.
@@ -18,6 +18,7 @@ mod calls;
 mod checksum;
 mod expand;
 mod fallback;
+mod folder;
 mod items;
 mod keys;
 mod lexer;
@@ -25,6 +26,7 @@ mod lint_codes;
 mod lock;
 mod meaning;
 mod near;
+mod recorded;
 mod set;
 mod signature;
 mod source;

@@ -1,6 +1,6 @@
 //! `migrations!`: the declaration of a crate's set.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -8,9 +8,10 @@ use syn::LitStr;
 use syn::parse::ParseStream;
 
 use crate::checksum::Canonical;
+use crate::folder::{self, Folder, Module};
 use crate::keys::Keys;
-use crate::lock::LockFile;
-use crate::sql_file::{self, SqlMigration};
+use crate::lock::{self, LockFile};
+use crate::sql_file::SqlMigration;
 use crate::{baseline, near, state};
 
 /// A set that keeps the rules.
@@ -32,12 +33,6 @@ pub(crate) struct Set {
 pub(crate) struct Lock {
     pub(crate) path: LitStr,
     pub(crate) file: Arc<LockFile>,
-}
-
-/// A file of the folder that is Rust.
-pub(crate) struct Module {
-    pub(crate) name: Ident,
-    pub(crate) path: String,
 }
 
 const KEYS: &[&str] = &["databases", "lock", "dir", "backup", "schema_version_table", "baseline"];
@@ -83,7 +78,12 @@ pub(crate) fn parse(input: TokenStream) -> Result<Set, Vec<syn::Error>> {
         lock,
     };
     if let Some(dir) = set.dir.clone().filter(|_| !names.is_empty()) {
-        set.read_folder(&root, &dir, &names, &mut errors);
+        let folder = folder::read(&root, &dir, &names, &mut errors);
+        Folder {
+            modules: set.modules,
+            sql_migrations: set.sql_migrations,
+            expected: set.expected,
+        } = folder;
         let versions = set.expected.iter().filter_map(|text| text.parse::<u128>().ok());
         state::with(|known| known.folder.extend(versions));
     }
@@ -119,95 +119,15 @@ impl Set {
     pub(crate) fn seal(&self) -> u64 {
         let mut canonical = Canonical::new();
         canonical.value("expected", self.expected.iter().map(String::as_str));
-        let lines = self.lock.iter().flat_map(|lock| lock.file.lines.values());
+        // During an update the lines that were read are the old ones.
+        let lock = self.lock.iter().filter(|_| !lock::updates());
+        let lines = lock.flat_map(|lock| lock.file.lines.values());
         let words = lines.flat_map(|line| [&line.version, &line.checksum]);
         canonical.value("lock", words.map(String::as_str));
         let mut first = [0; 8];
         first.copy_from_slice(&canonical.finish()[..8]);
         u64::from_be_bytes(first)
     }
-
-    fn read_folder(
-        &mut self,
-        root: &Path,
-        dir: &LitStr,
-        databases: &[String],
-        errors: &mut Vec<syn::Error>,
-    ) {
-        let folder = root.join(dir.value());
-        let mut wrong = |problem: String| errors.push(syn::Error::new(dir.span(), problem));
-        let names = match names_in(&folder) {
-            Ok(names) => names,
-            Err(error) => return wrong(format!("cannot read {}: {error}", dir.value())),
-        };
-        let from = invoking_folder(root);
-        for name in &names {
-            if let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "mod") {
-                self.expected.extend(version_of(stem));
-                let path = relative(&from, &folder.join(name));
-                self.modules.push(Module { name: module_name(stem), path });
-            } else if let Some(stem) = name.strip_suffix(".up.sql") {
-                let down = names.contains(&format!("{stem}.down.sql"));
-                match sql_file::found(&dir.value(), stem, down, databases) {
-                    Ok(migration) => {
-                        self.expected.push(migration.version.value());
-                        self.sql_migrations.push(migration);
-                    }
-                    Err(problems) => {
-                        for problem in problems.iter().map(syn::Error::to_string) {
-                            let is_told =
-                                problem.contains(name) || problem.starts_with(&dir.value());
-                            wrong(if is_told { problem } else { format!("{name}: {problem}") });
-                        }
-                    }
-                }
-            } else if let Some(stem) = name.strip_suffix(".down.sql")
-                && !names.contains(&format!("{stem}.up.sql"))
-            {
-                wrong(format!("{name} has no {stem}.up.sql beside it"));
-            }
-        }
-        self.expected.sort();
-        self.expected.dedup();
-    }
-}
-
-/// Returns the names in a folder, sorted.
-pub(crate) fn names_in(folder: &Path) -> std::io::Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder)?;
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    Ok(names)
-}
-
-/// Returns the version that a file's name begins with.
-fn version_of(stem: &str) -> Option<String> {
-    let digits: String = stem.chars().take_while(char::is_ascii_digit).collect();
-    (digits.len() >= 4).then_some(digits)
-}
-
-fn module_name(stem: &str) -> Ident {
-    let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-    let name =
-        if name.starts_with(|c: char| c.is_ascii_digit()) { format!("v{name}") } else { name };
-    Ident::new(&name, Span::call_site())
-}
-
-/// Returns the folder of the file that calls the macro: paths of modules start there.
-fn invoking_folder(root: &Path) -> PathBuf {
-    let file = Span::call_site().unwrap().local_file();
-    let absolute = file.map(|file| std::env::current_dir().unwrap_or_default().join(file));
-    absolute.and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| root.join("src"))
-}
-
-/// Returns a path from one folder to a file; relative, so that the compiler names it as short as others.
-fn relative(from: &Path, to: &Path) -> String {
-    let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
-    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..".to_owned(), from.len() - common);
-    let down = to[common..].iter().map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 #[derive(Default)]
@@ -280,6 +200,7 @@ fn databases(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn::Resul
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use proptest::prelude::*;
 

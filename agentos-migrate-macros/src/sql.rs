@@ -54,8 +54,14 @@ pub(crate) fn check_text(text: &LitStr) -> Result<(), syn::Error> {
 
 /// Checks a text; the problem is told in words for the user.
 pub(crate) fn check(text: &str, usage: Use) -> Result<(), String> {
+    let text = without_mark(text);
     // A parser that fails on what SQLite takes must not stop anybody.
     catch_unwind(|| parse(text, usage)).unwrap_or(Ok(()))
+}
+
+/// Returns a file's text without the byte order mark, which SQLite skips as a space.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn parse(text: &str, usage: Use) -> Result<(), String> {
@@ -275,6 +281,13 @@ mod tests {
     fn several_statements_are_one_too_many_where_one_is_run() {
         assert!(check("DELETE FROM a; DELETE FROM b", Use::One).is_err());
         assert_eq!(check("DELETE FROM a; -- the end", Use::One), Ok(()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_at_the_beginning() {
+        assert_eq!(check("\u{feff}DELETE FROM a", Use::One), Ok(()));
+        let problem = check("\u{feff}DELTE FROM a", Use::Many).expect_err("refused");
+        assert!(problem.contains("line 1: DELTE FROM a\n          ^"), "{problem}");
     }
 
     #[test]

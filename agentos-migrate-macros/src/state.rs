@@ -13,13 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use syn::LitStr;
+
 use crate::lock::LockFile;
 
 /// A migration that was expanded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) name: String,
     pub(crate) place: String,
+}
+
+impl Seen {
+    /// Takes the place at which a text stands.
+    pub(crate) fn new(name: &str, text: &LitStr) -> Self {
+        let place = text.span().unwrap();
+        let place = format!("{}:{}:{}", place.file(), place.line(), place.column());
+        Self { name: name.to_owned(), place }
+    }
 }
 
 /// What `migrations!` declared and `#[migration]` added.

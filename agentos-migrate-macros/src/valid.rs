@@ -8,7 +8,7 @@ use crate::meaning::Source;
 use crate::signature::{self, Role};
 use crate::source::SourceFile;
 use crate::trees::{self, Item};
-use crate::{ast, calls, lint_codes, lock, state};
+use crate::{ast, calls, lint_codes, lock, recorded, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -67,7 +67,7 @@ pub(crate) fn migration(attribute: TokenStream, item: &TokenStream) -> Result<Ch
     let mut is_duplicate = false;
     if let (Some(text), Some(number)) = (&attribute.version, number) {
         file_name(text, number, &mut errors);
-        is_duplicate = duplicate(text, number, function.name, &mut errors);
+        is_duplicate = duplicate(text, number, &state::Seen::new(function.name, text), &mut errors);
     }
     let file = SourceFile::of(name_written.span());
     let place = (function.name, name_written.span().unwrap().line());
@@ -185,6 +185,8 @@ fn exclusive(attribute: &Attribute, errors: &mut Vec<syn::Error>) {
         ));
     }
     lint_codes::allowed(&attribute.allow, errors);
+    recorded::legacy_checksums(&attribute.legacy_checksums, errors);
+    recorded::schema_version(attribute.schema_version.as_ref(), errors);
 }
 
 fn dependencies(
@@ -227,7 +229,7 @@ pub(crate) fn databases(names: &[LitStr], migration: &str, errors: &mut Vec<syn:
             continue;
         }
         let Some(declared) = &declared else {
-            let seen = state::Seen { name: migration.to_owned(), place: place_of(text) };
+            let seen = state::Seen::new(migration, text);
             state::with(|known| known.named.push((name, seen)));
             continue;
         };
@@ -241,11 +243,6 @@ pub(crate) fn databases(names: &[LitStr], migration: &str, errors: &mut Vec<syn:
             errors.push(syn::Error::new(text.span(), problem));
         }
     }
-}
-
-fn place_of(text: &LitStr) -> String {
-    let place = text.span().unwrap();
-    format!("{}:{}:{}", place.file(), place.line(), place.column())
 }
 
 /// A file that begins with a version holds that version.
@@ -262,23 +259,23 @@ fn file_name(text: &LitStr, number: u128, errors: &mut Vec<syn::Error>) {
     }
 }
 
-/// Tells of a version that another migration of this crate has; the compiler's own check follows if this does not.
+/// Tells of a version that another migration of this crate has.
+///
+/// What has the same name and place is one migration, expanded twice.
 pub(crate) fn duplicate(
     text: &LitStr,
     number: u128,
-    name: &str,
+    here: &state::Seen,
     errors: &mut Vec<syn::Error>,
 ) -> bool {
     if state::in_editor() {
         return false;
     }
-    let here = state::Seen { name: name.to_owned(), place: place_of(text) };
-    let before = state::with(|known| {
-        let before = known.versions.get(&number).cloned();
-        known.versions.entry(number).or_insert_with(|| here.clone());
-        before
+    let before = state::with(|known| match known.versions.get(&number) {
+        Some(before) => Some(before.clone()),
+        None => known.versions.insert(number, here.clone()),
     });
-    let Some(before) = before.filter(|before| before.place != here.place) else { return false };
+    let Some(before) = before.filter(|before| *before != *here) else { return false };
     let problem = format!(
         "version \"{}\" is taken by `{}`\n  at {}\nhelp: renumber the one that is not released yet",
         text.value(),

@@ -6,8 +6,9 @@ use syn::{LitStr, Token};
 
 use super::{Part, SqlMigration, dependency, wrong};
 use crate::keys::{Given, Keys};
-use crate::lint_codes;
+use crate::state::Seen;
 use crate::valid::{self, Refused};
+use crate::{lint_codes, recorded};
 
 const KEYS: &[&str] = &[
     "version",
@@ -66,6 +67,8 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
     let name = declared.name.map_or_else(|| format!("migration_{written}"), |text| text.value());
     valid::databases(&databases, &name, &mut errors);
     lint_codes::allowed(&declared.allow, &mut errors);
+    recorded::legacy_checksums(&declared.legacy_checksums, &mut errors);
+    recorded::schema_version(declared.schema_version.as_ref(), &mut errors);
     if let (Some(reason), Some(_)) = (&declared.irreversible, &declared.down) {
         let problem = "`down` and `irreversible` exclude each other: keep one";
         errors.push(syn::Error::new(reason.span(), problem));
@@ -82,6 +85,7 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
     let (Some(version), Some(number)) = (declared.version, number) else {
         return Err(Refused { errors, version: None });
     };
+    let seen = Seen::new(&name, &version);
     SqlMigration {
         number,
         name,
@@ -96,9 +100,10 @@ pub(crate) fn declared(input: TokenStream) -> Result<SqlMigration, Refused> {
         up,
         down,
         checksum: [0; 32],
+        is_found: false,
         version,
     }
-    .finished(errors)
+    .finished(&seen, errors)
 }
 
 #[derive(Default)]

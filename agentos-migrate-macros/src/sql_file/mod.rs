@@ -9,8 +9,9 @@ pub(crate) use self::declared::declared;
 use crate::checksum::Canonical;
 use crate::sql::{self, Use};
 use crate::sql_header::{Options, header};
+use crate::state::{self, Seen};
 use crate::valid::Refused;
-use crate::{near, state, valid};
+use crate::{near, valid};
 
 /// A migration of SQL files.
 pub(crate) struct SqlMigration {
@@ -28,6 +29,8 @@ pub(crate) struct SqlMigration {
     pub(crate) up: Vec<Part>,
     pub(crate) down: Vec<Part>,
     pub(crate) checksum: [u8; 32],
+    /// Whether it was found in the set's folder, where no place in Rust tells which it is.
+    pub(crate) is_found: bool,
 }
 
 /// One file for one database.
@@ -46,7 +49,7 @@ pub(crate) struct Part {
 /// `-- description: …`, `-- deletes: messages`, `-- irreversible: why` and
 /// `-- allow: AM102: why` may follow. All mistakes are told at once.
 pub(crate) fn found(
-    dir: &str,
+    dir: &LitStr,
     stem: &str,
     down: bool,
     databases: &[String],
@@ -57,7 +60,12 @@ pub(crate) fn found(
         .ok_or_else(|| vec![wrong("name it NNNN_name.up.sql, with 4 to 20 digits")])?;
     let mut errors = Vec::new();
     let part = |kind: &str, errors: &mut Vec<syn::Error>| {
-        Part::read(String::new(), format!("{dir}/{stem}.{kind}.sql"), Span::call_site(), errors)
+        Part::read(
+            String::new(),
+            format!("{}/{stem}.{kind}.sql", dir.value()),
+            Span::call_site(),
+            errors,
+        )
     };
     let mut down = if down { part("down", &mut errors) } else { None };
     let Some(mut up) = part("up", &mut errors) else { return Err(errors) };
@@ -68,13 +76,15 @@ pub(crate) fn found(
     }
     let mut depends_on = Vec::new();
     for text in header(&up.text, "depends_on") {
-        let dependency = dependency(&LitStr::new(&text, Span::call_site()), number);
+        let dependency = dependency(&LitStr::new(&text, dir.span()), number);
         depends_on.extend(dependency.map_err(|error| errors.push(error)));
     }
+    let name = if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() };
+    let seen = Seen { name: name.clone(), place: up.path.clone() };
     let options = Options::of(&up.text, down.is_some(), &mut errors);
     SqlMigration {
         number,
-        name: if name.is_empty() { format!("migration_{digits}") } else { name.to_owned() },
+        name,
         description: header(&up.text, "description").join(", "),
         databases: vec![LitStr::new(&database, Span::call_site())],
         depends_on,
@@ -86,9 +96,10 @@ pub(crate) fn found(
         up: vec![up],
         down: down.into_iter().collect(),
         checksum: [0; 32],
+        is_found: true,
         version,
     }
-    .finished(errors)
+    .finished(&seen, errors)
     .map_err(|refused| refused.errors)
 }
 
@@ -142,6 +153,7 @@ impl Part {
         let mut wrong = |problem: String| errors.push(syn::Error::new(span, problem));
         match std::fs::read_to_string(state::manifest_dir().join(&path)) {
             Ok(text) => {
+                let text = sql::without_mark(&text).to_owned();
                 if let Err(problem) = sql::check(&text, Use::Many) {
                     wrong(format!("{path}: {problem}"));
                 }
@@ -156,8 +168,8 @@ impl Part {
 }
 
 impl SqlMigration {
-    /// Sums the SQL up, and compares with the lock file.
-    fn finished(mut self, mut errors: Vec<syn::Error>) -> Result<Self, Refused> {
+    /// Sums the SQL up, and compares with the other migrations and with the lock file.
+    fn finished(mut self, seen: &Seen, mut errors: Vec<syn::Error>) -> Result<Self, Refused> {
         let mut canonical = Canonical::new();
         canonical.value("version", [self.number.to_string().as_str()]);
         let depends_on: Vec<String> =
@@ -171,7 +183,7 @@ impl SqlMigration {
         }
         self.checksum = canonical.finish();
         let Self { version, number, name, checksum, .. } = &self;
-        let is_duplicate = valid::duplicate(version, *number, name, &mut errors);
+        let is_duplicate = valid::duplicate(version, *number, seen, &mut errors);
         if errors.is_empty() {
             valid::released((version, Some(*number)), name, checksum, "", &mut errors);
         }

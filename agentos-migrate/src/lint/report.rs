@@ -164,12 +164,20 @@ pub(super) struct Found {
     statement: Option<String>,
     rows: Vec<String>,
     diff: Option<String>,
+    fix: &'static str,
 }
 
 impl Found {
     pub(super) fn new(rule: &'static LintRule, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { rule, message, database: None, statement: None, rows: Vec::new(), diff: None }
+        let fix = rule.fix;
+        Self { rule, message, database: None, statement: None, rows: Vec::new(), diff: None, fix }
+    }
+
+    /// Gives another way out than the rule does.
+    pub(super) fn fixed_by(mut self, fix: &'static str) -> Self {
+        self.fix = fix;
+        self
     }
 
     pub(super) fn on(mut self, database: &str) -> Self {
@@ -211,7 +219,7 @@ impl Found {
             diff: self.diff,
             file: file.to_owned(),
             line: line.parse().unwrap_or(info.location.line),
-            fix: self.rule.fix,
+            fix: self.fix,
         }
     }
 }

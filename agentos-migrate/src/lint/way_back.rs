@@ -6,11 +6,17 @@ use super::{failures, rules};
 use crate::info::{Downgrade, MigrationInfo};
 use crate::schema::compare::{Change, Difference, differences};
 
+/// The way out of AM303 for a migration of SQL files.
+const WAY_BACK_OF_A_FILE: &str = "write the down file beside it, `NNNN_name.down.sql`, or a first line `-- irreversible: why`; \
+    in `sql_migration!`: `down` or `irreversible`";
+
 /// Judges the downgrade of a migration, or that there is none.
 pub(super) fn judge(info: &MigrationInfo, facts: &Facts, found: &mut Vec<Found>) {
     match &info.downgrade {
         Downgrade::Absent => {
-            found.push(Found::new(&rules::NO_WAY_BACK, "it has no downgrade and does not say why"));
+            let one = Found::new(&rules::NO_WAY_BACK, "it has no downgrade and does not say why");
+            let is_sql = info.location.file.ends_with(".sql");
+            found.push(if is_sql { one.fixed_by(WAY_BACK_OF_A_FILE) } else { one });
         }
         Downgrade::Irreversible(reason) if reason.trim().is_empty() => {
             found.push(Found::new(&rules::NO_WAY_BACK, "`irreversible` gives no reason"));
@@ -148,5 +154,30 @@ fn repeated(up: &Passage, again: &Result<Snapshot, Failure>, found: &mut Vec<Fou
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Migration;
+    use crate::info::Location;
+    use crate::lint::report::LintReport;
+
+    #[test]
+    fn the_way_out_of_an_sql_file_without_a_way_back_is_that_of_files() {
+        let fix_of = |file: &'static str| {
+            let mut info = Migration::new("0001", &["notes"], |_| Ok(())).info().clone();
+            info.location = Location { file, line: 1 };
+            let facts =
+                Facts { fails_empty: None, fails_populated: Vec::new(), up: None, down: None };
+            let mut found = Vec::new();
+            judge(&info, &facts, &mut found);
+            let mut report = LintReport::default();
+            report.add(&info, found, &facts);
+            report.findings[0].fix
+        };
+        assert!(fix_of("src/versions/0001_a.up.sql").contains("`NNNN_name.down.sql`"));
+        assert_eq!(fix_of("src/versions/0001_a.rs"), rules::NO_WAY_BACK.fix);
     }
 }
