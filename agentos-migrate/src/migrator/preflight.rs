@@ -1,14 +1,15 @@
 //! Everything that can be known to go wrong, before the first write.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::Migrator;
+use super::standing::Standing;
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
-use crate::info::TransactionMode;
+use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::{history_table, schema_version};
@@ -36,14 +37,12 @@ impl Migrator {
         problems.extend(refuse_full_disk(&self.data_dir).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
         problems.extend(self.open_to_look(&history).err());
-        let mut recorded = BTreeMap::new();
         for database in &databases {
-            match self.look_at_database(database, applied) {
-                Ok(versions) => drop(recorded.insert(*database, versions)),
-                Err(error) => problems.push(error),
-            }
+            problems.extend(self.look_at_database(database, applied).err());
         }
-        problems.extend(self.refuse_untold(plan, applied, &recorded).err());
+        if problems.is_empty() {
+            problems.extend(self.refuse_untold(plan, applied).err());
+        }
         if let Some(error) = joined(problems) {
             return Err(error.in_state("nothing was changed"));
         }
@@ -68,9 +67,8 @@ impl Migrator {
         self.registry.databases().iter().filter(touched).copied().collect()
     }
 
-    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran;
-    /// returns what it records.
-    fn look_at_database(&self, database: &str, history: &History) -> Result<Vec<Version>, Error> {
+    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran.
+    fn look_at_database(&self, database: &str, history: &History) -> Result<(), Error> {
         let path = self.file_of(database);
         let table = self.registry.schema_version_table();
         let recorded = match self.open_to_look(&path)? {
@@ -86,7 +84,7 @@ impl Migrator {
         let recorded: Vec<Version> = recorded.iter().filter_map(|text| text.parse().ok()).collect();
         missing.retain(|version| !recorded.contains(version));
         if missing.is_empty() {
-            return Ok(recorded);
+            return Ok(());
         }
         let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let text = format!(
@@ -95,34 +93,24 @@ impl Migrator {
             path.display()
         );
         Err(Error::new(ErrorKind::NeedsOperator, text).with_hint(
-            "`verify` shows what is there; `restore` a backup, or let `recover` mark it to run again",
+            "`verify` shows what is there; `restore` a backup, or let `recover` mark what no database records",
         ))
     }
 
-    /// Refuses to run what its databases say has run.
-    fn refuse_untold(
-        &self,
-        plan: &Plan,
-        history: &History,
-        recorded: &BTreeMap<&str, Vec<Version>>,
-    ) -> Result<(), Error> {
-        let is_recorded = |database: &&str, version| {
-            recorded.get(database).is_some_and(|versions| versions.contains(version))
-        };
+    /// Refuses to run what a database of it says has run.
+    fn refuse_untold(&self, plan: &Plan, history: &History) -> Result<(), Error> {
+        let evidence = self.evidence(history)?;
         let steps = plan.steps.iter().map(|step| &step.version);
-        let untold: Vec<&str> = steps
-            .filter(|version| history.row(version).is_none())
+        let infos: Vec<&MigrationInfo> = steps
+            .filter(|version| history.row(version).is_none_or(|row| !row.success))
             .filter_map(|version| Some(self.registry.migration(version)?.info()))
-            .filter(|info| !info.databases.is_empty())
-            .filter(|info| {
-                let mut databases = info.databases.iter();
-                // With migrations.db went what would tell of a half done one: a single record is enough.
-                if self.has_lost_history() {
-                    databases.any(|name| is_recorded(name, &info.version))
-                } else {
-                    databases.all(|name| is_recorded(name, &info.version))
-                }
-            })
+            .collect();
+        if infos.iter().any(|info| matches!(evidence.standing(info), Standing::Torn(_))) {
+            self.refuse_torn(&evidence)?;
+        }
+        let untold: Vec<&str> = infos
+            .iter()
+            .filter(|info| evidence.standing(info) == Standing::Recorded)
             .map(|info| info.version.as_str())
             .collect();
         if untold.is_empty() {
@@ -170,7 +158,7 @@ impl Migrator {
 
     /// Refuses to go on beside a hole: a program would open a lost database as a new, empty one.
     pub(super) fn refuse_lost_databases(&self, history: &History) -> Result<(), Error> {
-        let mut problems = Vec::new();
+        let (mut problems, mut lost) = (Vec::new(), BTreeSet::new());
         for database in self.registry.databases().iter().filter(|name| !self.has_file(name)) {
             let applied = self.applied_to(database, history);
             if applied.is_empty() {
@@ -184,11 +172,12 @@ impl Migrator {
                 versions.join(", "),
                 path.display()
             );
-            problems.push(Error::new(ErrorKind::NeedsOperator, text).with_hint(
-                "`list-backups`, then `restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew, without its rows",
-            ));
+            problems.push(Error::new(ErrorKind::NeedsOperator, text));
+            lost.insert(*database);
         }
-        joined(problems).map_or(Ok(()), |error| Err(error.in_state("nothing was changed")))
+        let Some(error) = joined(problems) else { return Ok(()) };
+        let hint = self.ways_back(&self.evidence(history)?, &lost);
+        Err(error.in_state("nothing was changed").with_hint(hint))
     }
 
     /// Whether there is a file of this database, with something in it.

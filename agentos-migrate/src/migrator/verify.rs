@@ -87,7 +87,8 @@ impl Migrator {
         let events = questions::events(&self.data_dir, self.patience())?;
         let accepted = questions::accepted(&self.data_dir, self.patience())?;
         self.inspect_history(&history, &mut look.inspection)?;
-        let told = Told::new(&history, &events, &accepted);
+        let evidence = self.evidence(&history)?;
+        let told = Told::new(&history, &events, &accepted, &evidence);
         let mut readable = Vec::new();
         for database in self.registry.databases() {
             match self.inspect_database(database, &told, &history, &mut look) {
@@ -167,7 +168,8 @@ impl Migrator {
                     "{} is {how}, and the history has {applied} migration(s) on it",
                     path.display()
                 );
-                inspection.findings.push(Finding::on(database, "no_file", message, "`restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew"));
+                let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
+                inspection.findings.push(Finding::on(database, "no_file", message, &hint));
             }
             return Ok(false);
         };
@@ -246,7 +248,7 @@ fn integrity(
 }
 
 /// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
-fn says_damaged(error: &Error) -> bool {
+pub(super) fn says_damaged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
 }
 

@@ -1,0 +1,130 @@
+//! Lost files: nothing runs again on a database that was not lost, and every way out that is told works.
+
+use agentos_migrate::{
+    BackupManager, BackupOptions, BackupPolicy, ErrorKind, Migration, Migrator, Options, Registry,
+    RestoreOptions, Target,
+};
+
+use crate::support::Directory;
+
+/// Accounts; a migration over two files that must not run twice; a file with a migration of its own.
+fn accounts() -> Vec<Migration> {
+    vec![
+        Migration::new("0001", &["money"], |ctx| {
+            ctx.execute_batch(
+                "money",
+                "CREATE TABLE account (amount); INSERT INTO account VALUES (5)",
+            )?;
+            Ok(())
+        }),
+        Migration::new("0002", &["money", "log"], |ctx| {
+            ctx.execute("money", "UPDATE account SET amount = amount * 100", [])?;
+            ctx.execute("log", "CREATE TABLE line (text)", [])?;
+            Ok(())
+        })
+        .depends_on(&["0001"]),
+        Migration::new("0003", &["notes"], |ctx| {
+            ctx.execute("notes", "CREATE TABLE note (body)", [])?;
+            Ok(())
+        }),
+        Migration::new("0004", &["money"], |_| Ok(())).depends_on(&["0003"]),
+    ]
+}
+
+fn bank() -> (Directory, Migrator) {
+    let directory = Directory::new();
+    let registry = Registry::new(&["money", "log", "notes"], accounts());
+    let options = Options::default().backup(BackupPolicy::Skip);
+    let migrator = Migrator::new(registry, directory.path()).with_options(options);
+    migrator.upgrade(&Target::Latest).expect("upgrades");
+    (directory, migrator)
+}
+
+fn amount(directory: &Directory) -> String {
+    directory.ask("money", "SELECT amount FROM account")
+}
+
+/// Every command that would go on refuses, names the file, and changes nothing.
+#[track_caller]
+fn refuses_to_go_on(directory: &Directory, migrator: &Migrator, says: &str) {
+    let before = directory.contents();
+    let upgrade = migrator.upgrade(&Target::Latest).expect_err("would run twice");
+    let recover = migrator.recover().expect_err("would mark it to run twice");
+    for (kind, hint) in [(upgrade.kind(), upgrade.hint()), (recover.kind(), recover.hint())] {
+        let hint = hint.unwrap_or_default();
+        assert_eq!(kind, ErrorKind::NeedsOperator);
+        assert!(hint.contains(says) && !hint.contains("`recover`"), "{hint}");
+    }
+    assert_eq!(directory.contents(), before);
+    assert_eq!(amount(directory), "500");
+}
+
+#[test]
+fn a_migration_does_not_run_again_because_one_of_its_databases_is_lost() {
+    let (directory, migrator) = bank();
+    std::fs::rename(directory.file("log.db"), directory.file("aside")).expect("moves");
+    let hint = "put log.db back as it was; or `list-backups`, then `restore ID --database log --database money`";
+    refuses_to_go_on(&directory, &migrator, hint);
+    for finding in migrator.verify().expect("verifies").findings {
+        assert!(finding.code == "unrecorded" || finding.code == "no_file", "{finding:?}");
+        assert!(finding.hint.contains(hint), "{finding:?}");
+    }
+    std::fs::rename(directory.file("aside"), directory.file("log.db")).expect("moves");
+    assert!(migrator.recover().expect("nothing is amiss").is_empty());
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+}
+
+#[test]
+fn a_restore_of_the_databases_that_share_migrations_mends_a_lost_one() {
+    let (directory, migrator) = bank();
+    let backups = BackupManager::new(directory.path());
+    let id = backups.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    std::fs::remove_file(directory.file("log.db")).expect("loses");
+    refuses_to_go_on(&directory, &migrator, "`restore ID --database log --database money`");
+    let mut both = RestoreOptions::default();
+    both.databases = vec!["log".to_owned(), "money".to_owned()];
+    backups.restore_backup(&id, &both).expect("restores");
+    assert!(migrator.recover().expect("nothing is amiss").is_empty());
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    assert_eq!(amount(&directory), "500");
+    assert!(migrator.verify().expect("verifies").findings.is_empty());
+}
+
+#[test]
+fn what_an_earlier_recover_marked_does_not_run_again_while_a_database_records_it() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("log.db")).expect("loses");
+    directory.sql("migrations", "UPDATE migration_history SET success = 0, error_message = 'a database does not record it' WHERE version = '0002'");
+    refuses_to_go_on(&directory, &migrator, "put log.db back");
+    // The same where the attempt that it led to failed, and said why.
+    directory.sql(
+        "migrations",
+        "UPDATE migration_history SET error_message = 'duplicate column' WHERE version = '0002'",
+    );
+    refuses_to_go_on(&directory, &migrator, "put log.db back");
+}
+
+#[test]
+fn a_database_whose_migrations_name_it_alone_is_made_anew() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("notes.db")).expect("loses");
+    let refused = migrator.upgrade(&Target::Latest).expect_err("a file is lost");
+    assert!(refused.hint().is_some_and(|hint| hint.contains("`recover`, then `upgrade`")));
+    assert_eq!(migrator.recover().expect("marks").to_run_again, ["0003"]);
+    let results = migrator.upgrade(&Target::Latest).expect("makes it anew").results;
+    assert_eq!(results.len(), 1, "0004 depends on it, in another file, and does not run again");
+    assert!(migrator.verify().expect("verifies").findings.is_empty());
+    assert_eq!(amount(&directory), "500");
+}
+
+#[test]
+fn a_file_that_is_put_back_after_recover_marked_its_migrations_stops_them() {
+    let (directory, migrator) = bank();
+    std::fs::rename(directory.file("notes.db"), directory.file("aside")).expect("moves");
+    assert_eq!(migrator.recover().expect("marks").to_run_again, ["0003"]);
+    std::fs::rename(directory.file("aside"), directory.file("notes.db")).expect("moves");
+    let before = directory.contents();
+    let refused = migrator.upgrade(&Target::Latest).expect_err("the table is there");
+    assert_eq!(refused.kind(), ErrorKind::NeedsOperator, "{refused:?}");
+    assert_eq!(directory.contents(), before);
+}
