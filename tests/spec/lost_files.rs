@@ -118,7 +118,7 @@ fn a_database_whose_migrations_name_it_alone_is_made_anew() {
 }
 
 #[test]
-fn a_file_that_is_put_back_after_recover_marked_its_migrations_stops_them() {
+fn a_file_that_is_put_back_after_recover_marked_its_migrations_is_taken_back() {
     let (directory, migrator) = bank();
     std::fs::rename(directory.file("notes.db"), directory.file("aside")).expect("moves");
     assert_eq!(migrator.recover().expect("marks").to_run_again, ["0003"]);
@@ -127,4 +127,39 @@ fn a_file_that_is_put_back_after_recover_marked_its_migrations_stops_them() {
     let refused = migrator.upgrade(&Target::Latest).expect_err("the table is there");
     assert_eq!(refused.kind(), ErrorKind::NeedsOperator, "{refused:?}");
     assert_eq!(directory.contents(), before);
+    let findings = migrator.verify().expect("verifies").findings;
+    assert_eq!((findings.len(), findings[0].code), (1, "failed"), "{findings:?}");
+    assert!(findings[0].hint.starts_with("`recover` takes it into the history"), "{findings:?}");
+    taken_back(&directory, &migrator, "0003");
+}
+
+/// `recover` takes the version back, and the row is again what it was.
+#[track_caller]
+fn taken_back(directory: &Directory, migrator: &Migrator, version: &str) {
+    assert_eq!(migrator.recover().expect("takes it back").taken_into_history, [version]);
+    let (time, sum) = ("applied_at", "checksum");
+    for column in [time, sum] {
+        let first = if column == time { "at" } else { sum };
+        let same = format!(
+            "SELECT h.{column} = e.{first} FROM migration_history h JOIN migration_events e USING (version)
+             WHERE version = '{version}' AND e.kind = 'applied'"
+        );
+        assert_eq!(directory.ask("migrations", &same), "1", "{column}");
+    }
+    assert!(migrator.verify().expect("verifies").findings.is_empty());
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    assert_eq!(amount(directory), "500");
+}
+
+#[test]
+fn what_an_earlier_recover_marked_and_a_run_then_failed_on_is_taken_back_with_the_file() {
+    for why in ["a database does not record it", "duplicate column"] {
+        let (directory, migrator) = bank();
+        let when = "applied_at = '2026-11-26T00:00:00.000000Z', checksum = 'that of the attempt'";
+        let attempt = if why.starts_with('a') { String::new() } else { format!(", {when}") };
+        directory.sql("migrations", &format!("UPDATE migration_history SET success = 0, error_message = '{why}'{attempt} WHERE version = '0002'"));
+        let refused = migrator.upgrade(&Target::Latest).expect_err("it would run twice");
+        assert!(refused.hint().is_some_and(|hint| hint.contains("`recover`")), "{refused:?}");
+        taken_back(&directory, &migrator, "0002");
+    }
 }

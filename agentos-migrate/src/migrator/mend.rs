@@ -27,10 +27,15 @@ use crate::sqlite::{history_table, reading, schema_version};
 use crate::version::Version;
 
 /// Why a row is marked to run again.
-pub(super) const UNRECORDED: &str = "a database does not record it";
+const UNRECORDED: &str = "a database does not record it";
 
 /// Why a row is there that no run wrote.
-const UNTOLD: &str = "every database of it records it, and the history did not have it";
+const UNTOLD: &str = "every database of it records it, and the history did not have it as applied";
+
+/// Asks whether `recover` marked a row: nothing else of it was changed.
+pub(super) fn is_marked(row: &AppliedMigration) -> bool {
+    !row.success && row.error_message.as_deref() == Some(UNRECORDED)
+}
 
 impl Migrator {
     /// Marks what the history has and no database records, and removes doubled version rows,
@@ -136,20 +141,31 @@ impl Migrator {
         rows.cloned().collect()
     }
 
-    /// Returns the migrations of which the history says nothing, though every database of theirs
-    /// records them: what a lost migrations.db leaves. To run them again would be to run them twice.
+    /// Returns the migrations of which the history says nothing, or that they failed, though every
+    /// database of theirs records them: what a lost migrations.db leaves, or a lost database that is
+    /// put back after it was marked. To run them again would be to run them twice.
     fn untold(&self, history: &History, evidence: &Evidence<'_>) -> Vec<AppliedMigration> {
         let infos = self.infos();
         let untold = infos.iter().filter(|info| {
-            history.row(&info.version).is_none() && evidence.standing(info) == Standing::Recorded
+            history.row(&info.version).is_none_or(|row| !row.success)
+                && evidence.standing(info) == Standing::Recorded
         });
         let row = |info: &&MigrationInfo| {
+            let marked = history.row(&info.version).filter(|row| is_marked(row));
+            if let Some(row) = marked {
+                return Some(AppliedMigration {
+                    success: true,
+                    error_message: None,
+                    ..row.clone()
+                });
+            }
             let record = evidence.record(info.databases.first()?, &info.version)?;
+            let logged = evidence.logged_checksum(&info.version).map(str::to_owned);
             Some(AppliedMigration {
                 version: info.version.to_string(),
                 name: info.name.to_string(),
                 applied_at: record.applied_at.clone(),
-                checksum: info.checksum.to_string(),
+                checksum: logged.unwrap_or_else(|| info.checksum.to_string()),
                 success: true,
                 execution_time_ms: 0.0,
                 error_message: None,

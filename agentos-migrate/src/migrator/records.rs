@@ -57,6 +57,13 @@ impl<'a> Told<'a> {
             .is_ok_and(|version| self.history.row(&version).is_some_and(|row| row.success))
     }
 
+    fn is_failed(&self, record: &Record) -> bool {
+        record
+            .migration
+            .parse()
+            .is_ok_and(|version| self.history.row(&version).is_some_and(|row| !row.success))
+    }
+
     /// Returns the migrations of these rows that the history does not have.
     pub(super) fn unknown_of(&self, records: &[Record]) -> BTreeSet<Version> {
         let unknown = records.iter().filter(|record| !self.is_applied(record));
@@ -127,6 +134,10 @@ impl Migrator {
 
     fn judge(&self, database: &str, record: &Record, told: &Told<'_>) -> Option<Finding> {
         let Record { migration, version, applied_at } = record;
+        if told.is_failed(record) {
+            // Said once, of the migration, with the way out.
+            return None;
+        }
         if !told.is_applied(record) {
             let message =
                 format!("{database} records {migration}, and the history does not have it");

@@ -13,7 +13,7 @@ impl Migrator {
     ///
     /// Also mends a history that does not agree with its databases: a migration that none of its
     /// databases records is marked, so that `upgrade` runs it again; version rows written twice go; what
-    /// every database of it records, and a lost history does not, counts as applied.
+    /// every database of it records, and the history does not have as applied, counts as applied.
     ///
     /// Every command that writes does the first part by itself. A transaction that was interrupted needs
     /// nothing: SQLite recovers it when any program opens any of its files.

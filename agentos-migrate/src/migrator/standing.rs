@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
-use super::mend::UNRECORDED;
+use super::mend::is_marked;
 use super::questions;
 use super::records::is_ours;
 use super::verify::says_damaged;
@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::history::History;
 use crate::info::MigrationInfo;
+use crate::migration::Migration;
 use crate::sqlite::schema_version::Record;
 use crate::version::Version;
 
@@ -69,13 +70,15 @@ impl Evidence<'_> {
         records.find(|record| record.migration.parse::<Version>().as_ref() == Ok(version))
     }
 
+    /// Returns the checksum that the log has last of a migration.
+    pub(super) fn logged_checksum(&self, version: &Version) -> Option<&str> {
+        self.logged.get(version)?.as_deref()
+    }
+
     /// Asks whether an attempt of an older tool is all that there ever was of a migration here: it
     /// makes its migrations.db first, has no log, and writes times in another form.
     fn is_of_an_older_tool(&self, info: &MigrationInfo) -> bool {
-        let is_marked = self
-            .history
-            .row(&info.version)
-            .is_some_and(|row| row.error_message.as_deref() == Some(UNRECORDED));
+        let is_marked = self.history.row(&info.version).is_some_and(is_marked);
         let mut records =
             info.databases.iter().filter_map(|database| self.record(database, &info.version));
         !self.has_lost_history
@@ -153,6 +156,19 @@ impl Migrator {
             "put {} back as it was; or `list-backups`, then {databases}`restore ID` for all of them",
             files.join(", ")
         )
+    }
+
+    /// Returns the way out for a migration that the history has as failed.
+    pub(super) fn way_out_of_failure(&self, version: &str, evidence: &Evidence<'_>) -> String {
+        let version = version.parse::<Version>().ok();
+        let info =
+            version.and_then(|version| self.registry.migration(&version)).map(Migration::info);
+        match info.map(|info| (info, evidence.standing(info))) {
+            Some((info, Standing::Recorded | Standing::Torn(_))) => {
+                self.way_out(&info.version, evidence)
+            }
+            _ => "`upgrade` runs it again".to_owned(),
+        }
     }
 
     /// Returns the way out where a migration's rows and the history differ.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::drift::Drift;
 use super::records::Told;
+use super::standing::Evidence;
 use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
@@ -86,8 +87,8 @@ impl Migrator {
         let history = questions::history(&self.data_dir, self.patience())?;
         let events = questions::events(&self.data_dir, self.patience())?;
         let accepted = questions::accepted(&self.data_dir, self.patience())?;
-        self.inspect_history(&history, &mut look.inspection)?;
         let evidence = self.evidence(&history)?;
+        self.inspect_history(&history, &evidence, &mut look.inspection)?;
         let told = Told::new(&history, &events, &accepted, &evidence);
         let mut readable = Vec::new();
         for database in self.registry.databases() {
@@ -109,7 +110,12 @@ impl Migrator {
         Ok(look)
     }
 
-    fn inspect_history(&self, history: &History, inspection: &mut Inspection) -> Result<(), Error> {
+    fn inspect_history(
+        &self,
+        history: &History,
+        evidence: &Evidence<'_>,
+        inspection: &mut Inspection,
+    ) -> Result<(), Error> {
         let path = self.data_dir.join(history_table::FILE_NAME);
         if let Some(connection) = reading::open_within(&path, self.patience())? {
             inspection.findings.extend(integrity(&connection, "migrations", &path)?);
@@ -120,10 +126,13 @@ impl Migrator {
                 State::Applied | State::Pending => continue,
                 State::Modified => (
                     "modified",
-                    "`accept VERSION` records the new checksum, `upgrade --force` runs it again",
+                    "`accept VERSION` records the new checksum, `upgrade --force` runs it again"
+                        .to_owned(),
                 ),
-                State::Missing => ("missing", "install the newer program that applied it"),
-                State::Failed => ("failed", "`upgrade` runs it again"),
+                State::Missing => {
+                    ("missing", "install the newer program that applied it".to_owned())
+                }
+                State::Failed => ("failed", self.way_out_of_failure(&entry.version, evidence)),
             };
             let why = entry
                 .error_message
@@ -136,13 +145,7 @@ impl Migrator {
                 entry.state,
                 why.unwrap_or_default()
             );
-            inspection.findings.push(Finding {
-                code,
-                database: None,
-                message,
-                diff: None,
-                hint: hint.to_owned(),
-            });
+            inspection.findings.push(Finding { code, database: None, message, diff: None, hint });
         }
         if status.pending_count > 0 {
             inspection.notes.push(format!("{} migration(s) pending", status.pending_count));
