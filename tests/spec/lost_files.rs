@@ -133,6 +133,30 @@ fn a_file_that_is_put_back_after_recover_marked_its_migrations_is_taken_back() {
     taken_back(&directory, &migrator, "0003");
 }
 
+#[test]
+fn a_history_and_a_database_that_are_lost_together_are_named_with_one_way_out() {
+    let (directory, migrator) = bank();
+    let backups = BackupManager::new(directory.path());
+    let id = backups.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    for name in ["migrations.db", "log.db"] {
+        std::fs::remove_file(directory.file(name)).expect("loses");
+    }
+    let way =
+        "put migrations.db and log.db back as they were, or `list-backups`, then `restore ID`";
+    refuses_to_go_on(&directory, &migrator, way);
+    let status = migrator.status().expect_err("two files are lost");
+    assert!(status.hint().is_some_and(|hint| hint.starts_with(way)), "{status:?}");
+    let findings = migrator.verify().expect("verifies").findings;
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no_file", "no_history"], "{findings:?}");
+    assert_eq!(findings[0].database.as_deref(), Some("log"));
+    assert!(findings.iter().all(|finding| finding.hint.starts_with(way)), "{findings:?}");
+    backups.restore_backup(&id, &RestoreOptions::default()).expect("restores");
+    assert!(migrator.recover().expect("nothing is amiss").is_empty());
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    assert_eq!(amount(&directory), "500");
+}
+
 /// `recover` takes the version back, and the row is again what it was.
 #[track_caller]
 fn taken_back(directory: &Directory, migrator: &Migrator, version: &str) {

@@ -135,6 +135,7 @@ impl Migrator {
             return Ok(());
         }
         let mut lines = Vec::new();
+        let none = History::default();
         for database in self.registry.databases() {
             let recorded = self.recorded(database)?;
             if !recorded.is_empty() {
@@ -151,9 +152,17 @@ impl Migrator {
             self.data_dir.join(history_table::FILE_NAME).display()
         );
         let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
-        Err(lines.into_iter().fold(error, Error::detail).with_hint(
-            "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
-        ))
+        let error = lines.into_iter().fold(error, Error::detail);
+        Err(match self.refuse_torn(&self.evidence(&none)?) {
+            // A history can't be made of databases that do not agree.
+            Err(torn) => {
+                let torn_lines = torn.details().iter().cloned();
+                torn_lines.fold(error, Error::detail).with_hint(torn.hint().unwrap_or_default())
+            }
+            Ok(()) => error.with_hint(
+                "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
+            ),
+        })
     }
 
     /// Refuses to go on beside a hole: a program would open a lost database as a new, empty one.

@@ -136,6 +136,13 @@ impl Migrator {
         Err(error.with_hint(self.ways_to_mend(evidence, &lacking)))
     }
 
+    /// Returns how many migrations ran on a database as far as only other databases tell.
+    pub(super) fn recorded_elsewhere(&self, database: &str, evidence: &Evidence<'_>) -> usize {
+        let infos = self.infos().into_iter();
+        let lacks = |info: &&MigrationInfo| matches!(evidence.standing(info), Standing::Torn(lacking) if lacking.contains(&database));
+        infos.filter(lacks).count()
+    }
+
     /// Returns the ways out where databases lack what others record.
     pub(super) fn ways_to_mend(&self, evidence: &Evidence<'_>, lacking: &BTreeSet<&str>) -> String {
         let files: Vec<String> = lacking.iter().map(|name| format!("{name}.db")).collect();

@@ -102,7 +102,7 @@ impl Migrator {
                 Err(error) => return Err(error),
             }
         }
-        if is_lost(&history, &mut look) {
+        if self.is_lost(&history, &evidence, &mut look) {
             look.inspection.schema_compared = false;
             return Ok(look);
         }
@@ -165,12 +165,15 @@ impl Migrator {
         let inspection = &mut look.inspection;
         let Some(connection) = reading::open_within(&path, self.patience())? else {
             let applied = self.applied_to(database, history).len();
-            if applied > 0 {
+            let elsewhere = self.recorded_elsewhere(database, told.evidence);
+            if applied > 0 || elsewhere > 0 {
                 let how = if path.exists() { "empty" } else { "missing" };
-                let message = format!(
-                    "{} is {how}, and the history has {applied} migration(s) on it",
-                    path.display()
-                );
+                let who = if applied > 0 {
+                    format!("the history has {applied} migration(s) on it")
+                } else {
+                    format!("other databases record {elsewhere} migration(s) that ran on it too")
+                };
+                let message = format!("{} is {how}, and {who}", path.display());
                 let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
                 inspection.findings.push(Finding::on(database, "no_file", message, &hint));
             }
@@ -214,26 +217,32 @@ pub(super) struct CloseLook {
     untold: BTreeSet<Version>,
 }
 
-/// Says once, instead of for each row, that databases record what no history tells of.
-fn is_lost(history: &History, look: &mut CloseLook) -> bool {
-    let versions: Vec<&str> = look.untold.iter().map(Version::as_str).collect();
-    if !history.is_empty() || versions.is_empty() {
-        return false;
+impl Migrator {
+    /// Says once, instead of for each row, that databases record what no history tells of.
+    fn is_lost(&self, history: &History, evidence: &Evidence<'_>, look: &mut CloseLook) -> bool {
+        let versions: Vec<&str> = look.untold.iter().map(Version::as_str).collect();
+        if !history.is_empty() || versions.is_empty() {
+            return false;
+        }
+        let hint = match self.refuse_torn(evidence) {
+            Err(torn) => torn.hint().unwrap_or_default().to_owned(),
+            Ok(()) => "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
+        };
+        let inspection = &mut look.inspection;
+        inspection.findings.retain(|finding| finding.code != "unknown_record");
+        inspection.findings.push(Finding {
+            code: "no_history",
+            database: None,
+            message: format!(
+                "migrations.db holds no history, and the databases record {} migration(s) as applied: {}",
+                versions.len(),
+                versions.join(", ")
+            ),
+            diff: None,
+            hint,
+        });
+        true
     }
-    let inspection = &mut look.inspection;
-    inspection.findings.retain(|finding| finding.code != "unknown_record");
-    inspection.findings.push(Finding {
-        code: "no_history",
-        database: None,
-        message: format!(
-            "migrations.db holds no history, and the databases record {} migration(s) as applied: {}",
-            versions.len(),
-            versions.join(", ")
-        ),
-        diff: None,
-        hint: "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
-    });
-    true
 }
 
 fn integrity(
