@@ -157,6 +157,62 @@ fn a_history_and_a_database_that_are_lost_together_are_named_with_one_way_out() 
     assert_eq!(amount(&directory), "500");
 }
 
+#[test]
+fn a_folder_in_the_place_of_a_database_is_a_lost_database() {
+    let (directory, migrator) = bank();
+    std::fs::rename(directory.file("log.db"), directory.file("aside")).expect("moves");
+    std::fs::create_dir(directory.file("log.db")).expect("makes");
+    let says = |error: &agentos_migrate::Error| {
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        let path = directory.file("log.db").display().to_string();
+        assert!(error.to_string().contains(&format!("{path} is a directory")), "{error:?}");
+    };
+    says(&migrator.status().expect_err("a file is lost"));
+    says(&migrator.plan(&Target::Latest).expect_err("a file is lost"));
+    says(&migrator.rehearse(&Target::Latest).expect_err("a file is lost"));
+    refuses_to_go_on(&directory, &migrator, "put log.db back");
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_history_is_said_with_the_way_out() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("migrations.db")).expect("loses");
+    std::fs::create_dir(directory.file("migrations.db")).expect("makes");
+    for error in [
+        migrator.status().expect_err("refused"),
+        migrator.verify().expect_err("refused"),
+        migrator.upgrade(&Target::Latest).expect_err("refused").error,
+        migrator.recover().expect_err("refused"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        assert!(error.to_string().ends_with("migrations.db is a directory"), "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("move the folder away")));
+    }
+    std::fs::remove_dir(directory.file("migrations.db")).expect("removes");
+    assert_eq!(migrator.recover().expect("makes it anew").taken_into_history.len(), 4);
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+}
+
+#[test]
+fn a_migrations_db_without_a_history_is_a_lost_one_where_databases_record_migrations() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("migrations.db")).expect("loses");
+    directory.sql("migrations", "CREATE TABLE of_another_program (a)");
+    let before = directory.contents();
+    for error in [
+        migrator.status().expect_err("refused"),
+        migrator.plan(&Target::Latest).expect_err("refused"),
+        migrator.history().expect_err("refused"),
+        migrator.upgrade(&Target::Latest).expect_err("refused").error,
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("`recover`")), "{error:?}");
+    }
+    assert_eq!(directory.contents(), before);
+    assert_eq!(migrator.recover().expect("makes it anew").taken_into_history.len(), 4);
+    assert_eq!(migrator.status().expect("asks").applied_count, 4);
+}
+
 /// `recover` takes the version back, and the row is again what it was.
 #[track_caller]
 fn taken_back(directory: &Directory, migrator: &Migrator, version: &str) {

@@ -184,10 +184,15 @@ impl Migrator {
     }
 
     pub(super) fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
+        let path = self.file_of(database);
+        // Told where it matters, as a lost file.
+        if path.is_dir() {
+            return Ok(Vec::new());
+        }
         let table = self.registry.schema_version_table();
         let records =
             |connection: &rusqlite::Connection| schema_version::records(connection, table);
-        let found = reading::ask(&self.file_of(database), self.patience(), records)?;
+        let found = reading::ask(&path, self.patience(), records)?;
         Ok(found.unwrap_or_default())
     }
 

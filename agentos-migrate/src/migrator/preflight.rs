@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, schema_version};
+use crate::sqlite::{history_table, reading, schema_version};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -129,9 +129,10 @@ impl Migrator {
 
     /// Refuses to answer from nothing: databases that record migrations had a migrations.db.
     ///
-    /// Looks into every database, but only where that file is missing.
-    pub(super) fn refuse_lost_history(&self) -> Result<(), Error> {
-        if !self.has_lost_history() {
+    /// Looks into every database, but only where that file is missing, or holds no history.
+    pub(super) fn refuse_lost_history(&self, history: &History) -> Result<(), Error> {
+        let is_file = !self.has_lost_history();
+        if !history.is_empty() || (is_file && !self.holds_no_history()?) {
             return Ok(());
         }
         let mut lines = Vec::new();
@@ -144,11 +145,12 @@ impl Migrator {
             }
         }
         // A first run that committed meanwhile wrote the file before it let go of the databases.
-        if lines.is_empty() || !self.has_lost_history() {
+        if lines.is_empty() || !self.holds_no_history()? {
             return Ok(());
         }
+        let how = if is_file { "holds no history" } else { "is missing or empty" };
         let text = format!(
-            "{} is missing or empty, and the databases record migrations as applied",
+            "{} {how}, and the databases record migrations as applied",
             self.data_dir.join(history_table::FILE_NAME).display()
         );
         let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
@@ -174,10 +176,10 @@ impl Migrator {
                 continue;
             }
             let path = self.file_of(database);
-            let how = if path.exists() { "empty" } else { "missing" };
+            let how = how_lost(&path);
             let versions: Vec<&str> = applied.iter().map(Version::as_str).collect();
             let text = format!(
-                "the history has {} on {database}, and {} is {how}",
+                "the history has {} on {database}, and {} {how}",
                 versions.join(", "),
                 path.display()
             );
@@ -191,13 +193,21 @@ impl Migrator {
 
     /// Whether there is a file of this database, with something in it.
     pub(super) fn has_file(&self, database: &str) -> bool {
-        std::fs::metadata(self.file_of(database)).is_ok_and(|metadata| metadata.len() > 0)
+        std::fs::metadata(self.file_of(database))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
     }
 
     /// Whether there is no migrations.db. No tool writes a version row before it has made that file.
     pub(super) fn has_lost_history(&self) -> bool {
         let path = self.data_dir.join(history_table::FILE_NAME);
         !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// Whether migrations.db is lost, or has no table of the history: another program's, or a new one.
+    pub(super) fn holds_no_history(&self) -> Result<bool, Error> {
+        let path = self.data_dir.join(history_table::FILE_NAME);
+        let shape = reading::ask(&path, self.patience(), history_table::shape)?;
+        Ok(shape.is_none_or(|shape| shape == history_table::Shape::Absent))
     }
 
     /// Opens a file that a run would write; none if there is nothing in it yet.
@@ -209,7 +219,8 @@ impl Migrator {
                 return Err(Error::new(
                     ErrorKind::DamagedDatabase,
                     format!("{} is a directory", path.display()),
-                ));
+                )
+                .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display())));
             }
             Ok(metadata) if metadata.permissions().readonly() => {
                 return Err(Error::new(
@@ -253,6 +264,15 @@ impl Migrator {
                     .with_hint("run it without `--all-or-nothing`"))
             }
         }
+    }
+}
+
+/// Says what is in the place of a file that is lost.
+pub(super) fn how_lost(path: &Path) -> String {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => "is a directory".to_owned(),
+        Ok(_) => "is empty".to_owned(),
+        Err(_) => "is missing".to_owned(),
     }
 }
 

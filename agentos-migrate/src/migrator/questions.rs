@@ -21,7 +21,7 @@ impl Migrator {
     pub(super) fn known_history(&self) -> Result<History, Error> {
         refuse_half_restored(&self.data_dir)?;
         let history = history(&self.data_dir, self.patience())?;
-        self.refuse_lost_history()?;
+        self.refuse_lost_history(&history)?;
         Ok(history)
     }
 
@@ -86,6 +86,12 @@ pub(super) fn asked(error: Error) -> Error {
 pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error> {
     refuse_unusable(data_dir)?;
     let path = data_dir.join(history_table::FILE_NAME);
+    if path.is_dir() {
+        let text = format!("{} is a directory", path.display());
+        return Err(Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed").with_hint(
+            "move the folder away and put migrations.db back; or let `recover` make it anew from what the databases record",
+        ));
+    }
     let Some(connection) = reading::open_within(&path, wait)? else {
         return Ok(History::default());
     };

@@ -101,7 +101,7 @@ impl Migrator {
         }
         let events = questions::events(&self.data_dir, self.patience())?;
         let logged = events.into_iter().filter_map(judged).collect();
-        Ok(Evidence { history, records, logged, has_lost_history: self.has_lost_history() })
+        Ok(Evidence { history, records, logged, has_lost_history: self.holds_no_history()? })
     }
 
     /// Refuses where a migration is in some of its databases only: nothing may run it again.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::drift::Drift;
+use super::preflight::how_lost;
 use super::records::Told;
 use super::standing::Evidence;
 use super::{Migrator, questions};
@@ -167,13 +168,13 @@ impl Migrator {
             let applied = self.applied_to(database, history).len();
             let elsewhere = self.recorded_elsewhere(database, told.evidence);
             if applied > 0 || elsewhere > 0 {
-                let how = if path.exists() { "empty" } else { "missing" };
+                let how = how_lost(&path);
                 let who = if applied > 0 {
                     format!("the history has {applied} migration(s) on it")
                 } else {
                     format!("other databases record {elsewhere} migration(s) that ran on it too")
                 };
-                let message = format!("{} is {how}, and {who}", path.display());
+                let message = format!("{} {how}, and {who}", path.display());
                 let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
                 inspection.findings.push(Finding::on(database, "no_file", message, &hint));
             }
