@@ -213,6 +213,44 @@ fn a_migrations_db_without_a_history_is_a_lost_one_where_databases_record_migrat
     assert_eq!(migrator.status().expect("asks").applied_count, 4);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_that_is_not_there_is_told_as_one() {
+    let (directory, migrator) = bank();
+    let elsewhere = Directory::new();
+    std::fs::rename(directory.file("notes.db"), elsewhere.file("real")).expect("moves");
+    std::os::unix::fs::symlink(elsewhere.file("real"), directory.file("notes.db")).expect("links");
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    std::fs::rename(elsewhere.file("real"), elsewhere.file("away")).expect("unmounts");
+    let target = elsewhere.file("real").display().to_string();
+    let says = format!("notes.db is a link to {target}, which is not there");
+    let error = migrator.status().expect_err("the file is not there");
+    assert!(error.to_string().ends_with(&says), "{error:?}");
+    let finding = migrator.verify().expect("verifies").findings.remove(0);
+    assert!(finding.code == "no_file" && finding.message.contains(&says), "{finding:?}");
+    for hint in [error.hint().unwrap_or_default(), &finding.hint] {
+        assert!(hint.starts_with("mount the disk that notes.db is on"), "{hint}");
+        assert!(!hint.contains("`recover`"), "{hint}");
+    }
+    std::fs::rename(elsewhere.file("away"), elsewhere.file("real")).expect("mounts");
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+}
+
+#[test]
+fn a_log_that_a_lost_database_left_is_to_be_kept() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("notes.db")).expect("loses");
+    let log = directory.file("notes.db-wal");
+    std::fs::write(&log, "rows that the file never got").expect("writes");
+    let says = format!("{} is there and may hold rows: keep it", log.display());
+    let error = migrator.status().expect_err("a file is lost");
+    assert!(error.details().iter().any(|line| line.starts_with(&says)), "{error:?}");
+    let hint = error.hint().unwrap_or_default();
+    assert!(!hint.contains("`recover`"), "SQLite removes the log of a new file: {hint}");
+    let finding = migrator.verify().expect("verifies").findings.remove(0);
+    assert!(finding.message.contains(&says), "{finding:?}");
+}
+
 /// `recover` takes the version back, and the row is again what it was.
 #[track_caller]
 fn taken_back(directory: &Directory, migrator: &Migrator, version: &str) {

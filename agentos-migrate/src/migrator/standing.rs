@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
 use super::mend::is_marked;
+use super::preflight::{is_dangling, log_left};
 use super::questions;
 use super::records::is_ours;
 use super::verify::says_damaged;
@@ -197,7 +198,17 @@ impl Migrator {
     /// Returns the ways out where databases are lost: to make them anew is one only where no
     /// other file records what ran on them.
     pub(super) fn ways_back(&self, evidence: &Evidence<'_>, lost: &BTreeSet<&str>) -> String {
-        if self.refuse_torn(evidence).is_err() {
+        let dangling = lost.iter().filter(|name| is_dangling(&self.file_of(name)));
+        let dangling: Vec<String> = dangling.map(|name| format!("{name}.db")).collect();
+        if !dangling.is_empty() {
+            return format!(
+                "mount the disk that {} is on, or mend the link, before anything else; `verify` then says what is missing",
+                dangling.join(", ")
+            );
+        }
+        // SQLite removes a log that it finds beside a new, empty file.
+        let has_log = lost.iter().any(|name| log_left(&self.file_of(name)).is_some());
+        if has_log || self.refuse_torn(evidence).is_err() {
             return self.ways_to_mend(evidence, lost);
         }
         let options: Vec<String> = lost.iter().map(|name| format!("--database {name}")).collect();

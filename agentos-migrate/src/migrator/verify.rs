@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::drift::Drift;
-use super::preflight::how_lost;
+use super::preflight::{how_lost, log_left};
 use super::records::Told;
 use super::standing::Evidence;
 use super::{Migrator, questions};
@@ -174,7 +174,8 @@ impl Migrator {
                 } else {
                     format!("other databases record {elsewhere} migration(s) that ran on it too")
                 };
-                let message = format!("{} {how}, and {who}", path.display());
+                let log = log_left(&path).map(|log| format!("; {log}")).unwrap_or_default();
+                let message = format!("{} {how}, and {who}{log}", path.display());
                 let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
                 inspection.findings.push(Finding::on(database, "no_file", message, &hint));
             }
