@@ -213,6 +213,25 @@ fn a_migrations_db_without_a_history_is_a_lost_one_where_databases_record_migrat
     assert_eq!(migrator.status().expect("asks").applied_count, 4);
 }
 
+#[test]
+fn a_damaged_history_is_set_aside_and_made_anew() {
+    let (directory, migrator) = bank();
+    std::fs::write(directory.file("migrations.db"), vec![7; 8192]).expect("spoils");
+    for error in [
+        migrator.status().expect_err("refused"),
+        migrator.upgrade(&Target::Latest).expect_err("refused").error,
+        migrator.recover().expect_err("refused"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::DamagedDatabase, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("then `recover`")), "{error:?}");
+    }
+    std::fs::rename(directory.file("migrations.db"), directory.file("migrations.db.damaged"))
+        .expect("moves");
+    assert_eq!(migrator.recover().expect("makes it anew").taken_into_history.len(), 4);
+    assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());
+    assert!(migrator.verify().expect("verifies").findings.is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_to_a_file_that_is_not_there_is_told_as_one() {

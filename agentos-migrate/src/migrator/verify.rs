@@ -256,7 +256,11 @@ fn integrity(
     let check: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| on_file(error, "read", path))?;
-    let hint = "`restore ID --database NAME` from a good backup";
+    let hint = if path.ends_with(history_table::FILE_NAME) {
+        questions::DAMAGED_HISTORY
+    } else {
+        "`restore ID --database NAME` from a good backup"
+    };
     Ok((check != "ok")
         .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
 }
