@@ -232,6 +232,20 @@ fn a_damaged_history_is_set_aside_and_made_anew() {
     assert!(migrator.verify().expect("verifies").findings.is_empty());
 }
 
+#[test]
+fn the_schema_of_a_directory_that_is_half_restored_is_not_told() {
+    let (directory, migrator) = bank();
+    assert_eq!(migrator.schema().expect("asks").len(), 3);
+    std::fs::write(
+        directory.file(".agentos-migrate/restore.json"),
+        "as a killed restore leaves it",
+    )
+    .expect("writes");
+    let error = migrator.schema().expect_err("the files are of two states");
+    assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+    assert_eq!(error.state(), Some("some files are restored and others are not"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_to_a_file_that_is_not_there_is_told_as_one() {
