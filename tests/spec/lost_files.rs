@@ -81,8 +81,10 @@ fn a_restore_of_the_databases_that_share_migrations_mends_a_lost_one() {
     let id = backups.create_backup(&BackupOptions::default()).expect("makes").backup_id;
     std::fs::remove_file(directory.file("log.db")).expect("loses");
     refuses_to_go_on(&directory, &migrator, "`restore ID --database log --database money`");
-    let mut both = RestoreOptions::default();
-    both.databases = vec!["log".to_owned(), "money".to_owned()];
+    let both = RestoreOptions {
+        databases: vec!["log".to_owned(), "money".to_owned()],
+        ..RestoreOptions::default()
+    };
     backups.restore_backup(&id, &both).expect("restores");
     assert!(migrator.recover().expect("nothing is amiss").is_empty());
     assert!(migrator.upgrade(&Target::Latest).expect("nothing to do").results.is_empty());

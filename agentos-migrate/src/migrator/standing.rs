@@ -125,7 +125,7 @@ impl Migrator {
             let records = |name: &&&str| evidence.record(name, &info.version).is_some();
             let recorded: Vec<&str> = info.databases.iter().filter(records).copied().collect();
             format!(
-                "{}: {} record it, {} does not",
+                "{}: recorded by {}; not by {}",
                 info.version,
                 recorded.join(", "),
                 lacking.join(", ")
