@@ -150,9 +150,9 @@ pub struct Recovery {
     pub restored: Option<String>,
     /// Databases that went back to write-ahead logging.
     pub returned_to_wal: Vec<String>,
-    /// Versions that the history had and a database did not: `upgrade` runs them again.
+    /// Versions that the history had and none of their databases did: `upgrade` runs them again.
     pub to_run_again: Vec<String>,
-    /// Versions that all their databases recorded and the history did not have: they count as applied.
+    /// Versions that all their databases recorded and the history did not have as applied: they count as applied.
     pub taken_into_history: Vec<String>,
     /// Databases from which doubled version rows were removed.
     pub deduplicated: Vec<String>,

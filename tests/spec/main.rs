@@ -18,6 +18,7 @@ mod history;
 mod lint;
 mod lint_losses;
 mod lint_rules;
+mod lost_files;
 mod manual;
 mod memory;
 mod options;

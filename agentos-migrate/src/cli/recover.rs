@@ -26,7 +26,7 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Recover) -> Re
     for version in &recovery.to_run_again {
         let _ = writeln!(
             text,
-            "marked {version}, which a database does not record: `{} upgrade` runs it again",
+            "marked {version}, which no database records: `{} upgrade` runs it again",
             ui.name
         );
     }

@@ -215,8 +215,9 @@ impl Migrator {
     /// As [`status`](Self::status).
     pub fn schema(&self) -> Result<Vec<(String, String)>, Error> {
         self.registry.check()?;
-        let schemas =
-            refuse_unusable(&self.data_dir).and_then(|()| self.schemas_in(&self.data_dir));
+        let schemas = refuse_unusable(&self.data_dir)
+            .and_then(|()| questions::refuse_half_restored(&self.data_dir))
+            .and_then(|()| self.schemas_in(&self.data_dir));
         schemas.map_err(questions::asked)
     }
 

@@ -3,18 +3,21 @@
 //! What an older tool left: a migration that the history has and a database
 //! does not record, and version rows written twice. What the loss of
 //! migrations.db leaves: databases that record what no history tells of.
-//! Nothing is run here: a migration that a database lacks is marked as failed,
-//! so that `upgrade` runs it again, with a backup before it.
+//! Nothing is run here: a migration that no database of it records is marked as
+//! failed, so that `upgrade` runs it again, with a backup before it. One that
+//! only some of them record is refused: it would run twice on those.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Migrator;
 use super::questions;
+use super::standing::{Evidence, Standing};
 use super::step::now;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
+use crate::info::MigrationInfo;
 use crate::report::Recovery;
 use crate::sqlite::failure::on_file;
 use crate::sqlite::schema_version::Record;
@@ -27,16 +30,24 @@ use crate::version::Version;
 const UNRECORDED: &str = "a database does not record it";
 
 /// Why a row is there that no run wrote.
-const UNTOLD: &str = "every database of it records it, and the history did not have it";
+const UNTOLD: &str = "every database of it records it, and the history did not have it as applied";
+
+/// Asks whether `recover` marked a row: nothing else of it was changed.
+pub(super) fn is_marked(row: &AppliedMigration) -> bool {
+    !row.success && row.error_message.as_deref() == Some(UNRECORDED)
+}
 
 impl Migrator {
-    /// Marks what the history has and a database lacks, and removes doubled version rows,
+    /// Marks what the history has and no database records, and removes doubled version rows,
     /// and takes in what only the databases tell of.
     pub(super) fn mend_locked(&self, recovery: &mut Recovery) -> Result<(), Error> {
         let mut history = questions::history(&self.data_dir, self.options.wait)?;
-        let unrecorded = self.unrecorded(&history)?;
         let doubled = self.doubled()?;
-        let untold = self.untold(&history)?;
+        let (unrecorded, untold) = {
+            let evidence = self.evidence(&history)?;
+            self.refuse_torn(&evidence)?;
+            (self.unrecorded(&history, &evidence), self.untold(&history, &evidence))
+        };
         if unrecorded.is_empty() && doubled.is_empty() && untold.is_empty() {
             return Ok(());
         }
@@ -119,59 +130,48 @@ impl Migrator {
         Ok(())
     }
 
-    /// Returns the applied migrations that one of their databases does not record.
-    pub(super) fn unrecorded(&self, history: &History) -> Result<Vec<AppliedMigration>, Error> {
-        let mut found = Vec::new();
-        for info in self.infos() {
-            let Some(row) = history.row(&info.version).filter(|row| row.success) else { continue };
-            for database in info.databases.iter() {
-                if !self.recorded(database)?.contains(&info.version) {
-                    found.push(row.clone());
-                    break;
-                }
-            }
-        }
-        Ok(found)
+    /// Returns the applied migrations that none of their databases records.
+    fn unrecorded(&self, history: &History, evidence: &Evidence<'_>) -> Vec<AppliedMigration> {
+        let infos = self.infos();
+        let unrecorded =
+            infos.iter().filter(|info| evidence.standing(info) == Standing::Unrecorded);
+        let rows = unrecorded
+            .filter(|info| !info.databases.is_empty())
+            .filter_map(|info| history.row(&info.version).filter(|row| row.success));
+        rows.cloned().collect()
     }
 
-    /// Returns the migrations of which the history says nothing, though every database of theirs
-    /// records them: what a lost migrations.db leaves. To run them again would be to run them twice.
-    fn untold(&self, history: &History) -> Result<Vec<AppliedMigration>, Error> {
-        let mut recorded = BTreeMap::new();
-        for database in self.registry.databases() {
-            recorded.insert(*database, self.records_of(database)?);
-        }
-        let mut found = Vec::new();
-        for info in self.infos() {
-            if history.row(&info.version).is_some() {
-                continue;
-            }
-            let mut times = Vec::new();
-            for database in info.databases.iter() {
-                let records = recorded.get(database).into_iter().flatten();
-                let mut of_it = records.filter(|record| {
-                    record.migration.parse::<Version>().as_ref() == Ok(&info.version)
-                });
-                times.extend(of_it.next().map(|record| record.applied_at.clone()));
-            }
-            if !times.is_empty() && times.len() < info.databases.len() && self.has_lost_history() {
-                return Err(half_recorded(info.version.as_str()));
-            }
-            if times.len() == info.databases.len()
-                && let Some(applied_at) = times.into_iter().next()
-            {
-                found.push(AppliedMigration {
-                    version: info.version.to_string(),
-                    name: info.name.to_string(),
-                    applied_at,
-                    checksum: info.checksum.to_string(),
+    /// Returns the migrations of which the history says nothing, or that they failed, though every
+    /// database of theirs records them: what a lost migrations.db leaves, or a lost database that is
+    /// put back after it was marked. To run them again would be to run them twice.
+    fn untold(&self, history: &History, evidence: &Evidence<'_>) -> Vec<AppliedMigration> {
+        let infos = self.infos();
+        let untold = infos.iter().filter(|info| {
+            history.row(&info.version).is_none_or(|row| !row.success)
+                && evidence.standing(info) == Standing::Recorded
+        });
+        let row = |info: &&MigrationInfo| {
+            let marked = history.row(&info.version).filter(|row| is_marked(row));
+            if let Some(row) = marked {
+                return Some(AppliedMigration {
                     success: true,
-                    execution_time_ms: 0.0,
                     error_message: None,
+                    ..row.clone()
                 });
             }
-        }
-        Ok(found)
+            let record = evidence.record(info.databases.first()?, &info.version)?;
+            let logged = evidence.logged_checksum(&info.version).map(str::to_owned);
+            Some(AppliedMigration {
+                version: info.version.to_string(),
+                name: info.name.to_string(),
+                applied_at: record.applied_at.clone(),
+                checksum: logged.unwrap_or_else(|| info.checksum.to_string()),
+                success: true,
+                execution_time_ms: 0.0,
+                error_message: None,
+            })
+        };
+        untold.filter_map(row).collect()
     }
 
     /// Returns the versions that a database records; none for a missing file.
@@ -183,11 +183,16 @@ impl Migrator {
         Ok(self.records_of(database)?.into_iter().map(|record| record.migration).collect())
     }
 
-    fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
+    pub(super) fn records_of(&self, database: &str) -> Result<Vec<Record>, Error> {
+        let path = self.file_of(database);
+        // Told where it matters, as a lost file.
+        if path.is_dir() {
+            return Ok(Vec::new());
+        }
         let table = self.registry.schema_version_table();
         let records =
             |connection: &rusqlite::Connection| schema_version::records(connection, table);
-        let found = reading::ask(&self.file_of(database), self.patience(), records)?;
+        let found = reading::ask(&path, self.patience(), records)?;
         Ok(found.unwrap_or_default())
     }
 
@@ -204,12 +209,4 @@ impl Migrator {
         }
         Ok(found)
     }
-}
-
-/// A history can't be made of databases that do not agree.
-fn half_recorded(version: &str) -> Error {
-    let text = format!("there is no migrations.db, and only some databases of {version} record it");
-    Error::new(ErrorKind::NeedsOperator, text)
-        .in_state("nothing was changed")
-        .with_hint("put migrations.db and the lost database back, or `restore` a backup of one moment; `verify` shows which they are")
 }

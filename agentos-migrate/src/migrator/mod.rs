@@ -26,6 +26,7 @@ mod records;
 mod recovery;
 mod rehearse;
 mod run;
+mod standing;
 mod step;
 #[cfg(all(test, unix))]
 mod tests;

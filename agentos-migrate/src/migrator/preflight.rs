@@ -1,17 +1,18 @@
 //! Everything that can be known to go wrong, before the first write.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::Migrator;
+use super::standing::Standing;
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
-use crate::info::TransactionMode;
+use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, schema_version};
+use crate::sqlite::{history_table, reading, schema_version};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -36,14 +37,12 @@ impl Migrator {
         problems.extend(refuse_full_disk(&self.data_dir).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
         problems.extend(self.open_to_look(&history).err());
-        let mut recorded = BTreeMap::new();
         for database in &databases {
-            match self.look_at_database(database, applied) {
-                Ok(versions) => drop(recorded.insert(*database, versions)),
-                Err(error) => problems.push(error),
-            }
+            problems.extend(self.look_at_database(database, applied).err());
         }
-        problems.extend(self.refuse_untold(plan, applied, &recorded).err());
+        if problems.is_empty() {
+            problems.extend(self.refuse_untold(plan, applied).err());
+        }
         if let Some(error) = joined(problems) {
             return Err(error.in_state("nothing was changed"));
         }
@@ -68,9 +67,8 @@ impl Migrator {
         self.registry.databases().iter().filter(touched).copied().collect()
     }
 
-    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran;
-    /// returns what it records.
-    fn look_at_database(&self, database: &str, history: &History) -> Result<Vec<Version>, Error> {
+    /// Refuses a file that can't be written, or is not the one on which the history's migrations ran.
+    fn look_at_database(&self, database: &str, history: &History) -> Result<(), Error> {
         let path = self.file_of(database);
         let table = self.registry.schema_version_table();
         let recorded = match self.open_to_look(&path)? {
@@ -86,7 +84,7 @@ impl Migrator {
         let recorded: Vec<Version> = recorded.iter().filter_map(|text| text.parse().ok()).collect();
         missing.retain(|version| !recorded.contains(version));
         if missing.is_empty() {
-            return Ok(recorded);
+            return Ok(());
         }
         let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let text = format!(
@@ -95,34 +93,24 @@ impl Migrator {
             path.display()
         );
         Err(Error::new(ErrorKind::NeedsOperator, text).with_hint(
-            "`verify` shows what is there; `restore` a backup, or let `recover` mark it to run again",
+            "`verify` shows what is there; `restore` a backup, or let `recover` mark what no database records",
         ))
     }
 
-    /// Refuses to run what its databases say has run.
-    fn refuse_untold(
-        &self,
-        plan: &Plan,
-        history: &History,
-        recorded: &BTreeMap<&str, Vec<Version>>,
-    ) -> Result<(), Error> {
-        let is_recorded = |database: &&str, version| {
-            recorded.get(database).is_some_and(|versions| versions.contains(version))
-        };
+    /// Refuses to run what a database of it says has run.
+    fn refuse_untold(&self, plan: &Plan, history: &History) -> Result<(), Error> {
+        let evidence = self.evidence(history)?;
         let steps = plan.steps.iter().map(|step| &step.version);
-        let untold: Vec<&str> = steps
-            .filter(|version| history.row(version).is_none())
+        let infos: Vec<&MigrationInfo> = steps
+            .filter(|version| history.row(version).is_none_or(|row| !row.success))
             .filter_map(|version| Some(self.registry.migration(version)?.info()))
-            .filter(|info| !info.databases.is_empty())
-            .filter(|info| {
-                let mut databases = info.databases.iter();
-                // With migrations.db went what would tell of a half done one: a single record is enough.
-                if self.has_lost_history() {
-                    databases.any(|name| is_recorded(name, &info.version))
-                } else {
-                    databases.all(|name| is_recorded(name, &info.version))
-                }
-            })
+            .collect();
+        if infos.iter().any(|info| matches!(evidence.standing(info), Standing::Torn(_))) {
+            self.refuse_torn(&evidence)?;
+        }
+        let untold: Vec<&str> = infos
+            .iter()
+            .filter(|info| evidence.standing(info) == Standing::Recorded)
             .map(|info| info.version.as_str())
             .collect();
         if untold.is_empty() {
@@ -141,12 +129,14 @@ impl Migrator {
 
     /// Refuses to answer from nothing: databases that record migrations had a migrations.db.
     ///
-    /// Looks into every database, but only where that file is missing.
-    pub(super) fn refuse_lost_history(&self) -> Result<(), Error> {
-        if !self.has_lost_history() {
+    /// Looks into every database, but only where that file is missing, or holds no history.
+    pub(super) fn refuse_lost_history(&self, history: &History) -> Result<(), Error> {
+        let is_file = !self.has_lost_history();
+        if !history.is_empty() || (is_file && !self.holds_no_history()?) {
             return Ok(());
         }
         let mut lines = Vec::new();
+        let none = History::default();
         for database in self.registry.databases() {
             let recorded = self.recorded(database)?;
             if !recorded.is_empty() {
@@ -155,51 +145,70 @@ impl Migrator {
             }
         }
         // A first run that committed meanwhile wrote the file before it let go of the databases.
-        if lines.is_empty() || !self.has_lost_history() {
+        if lines.is_empty() || !self.holds_no_history()? {
             return Ok(());
         }
+        let how = if is_file { "holds no history" } else { "is missing or empty" };
         let text = format!(
-            "{} is missing or empty, and the databases record migrations as applied",
+            "{} {how}, and the databases record migrations as applied",
             self.data_dir.join(history_table::FILE_NAME).display()
         );
         let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
-        Err(lines.into_iter().fold(error, Error::detail).with_hint(
-            "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
-        ))
+        let error = lines.into_iter().fold(error, Error::detail);
+        Err(match self.refuse_torn(&self.evidence(&none)?) {
+            // A history can't be made of databases that do not agree.
+            Err(torn) => {
+                let torn_lines = torn.details().iter().cloned();
+                torn_lines.fold(error, Error::detail).with_hint(torn.hint().unwrap_or_default())
+            }
+            Ok(()) => error.with_hint(
+                "put the lost migrations.db back, or let `recover` make it anew from what the databases record",
+            ),
+        })
     }
 
     /// Refuses to go on beside a hole: a program would open a lost database as a new, empty one.
     pub(super) fn refuse_lost_databases(&self, history: &History) -> Result<(), Error> {
-        let mut problems = Vec::new();
+        let (mut problems, mut lost) = (Vec::new(), BTreeSet::new());
         for database in self.registry.databases().iter().filter(|name| !self.has_file(name)) {
             let applied = self.applied_to(database, history);
             if applied.is_empty() {
                 continue;
             }
             let path = self.file_of(database);
-            let how = if path.exists() { "empty" } else { "missing" };
+            let how = how_lost(&path);
             let versions: Vec<&str> = applied.iter().map(Version::as_str).collect();
             let text = format!(
-                "the history has {} on {database}, and {} is {how}",
+                "the history has {} on {database}, and {} {how}",
                 versions.join(", "),
                 path.display()
             );
-            problems.push(Error::new(ErrorKind::NeedsOperator, text).with_hint(
-                "`list-backups`, then `restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew, without its rows",
-            ));
+            let error = Error::new(ErrorKind::NeedsOperator, text);
+            problems.push(log_left(&path).into_iter().fold(error, Error::detail));
+            lost.insert(*database);
         }
-        joined(problems).map_or(Ok(()), |error| Err(error.in_state("nothing was changed")))
+        let Some(error) = joined(problems) else { return Ok(()) };
+        let hint = self.ways_back(&self.evidence(history)?, &lost);
+        Err(error.in_state("nothing was changed").with_hint(hint))
     }
 
     /// Whether there is a file of this database, with something in it.
     pub(super) fn has_file(&self, database: &str) -> bool {
-        std::fs::metadata(self.file_of(database)).is_ok_and(|metadata| metadata.len() > 0)
+        std::fs::metadata(self.file_of(database))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
     }
 
     /// Whether there is no migrations.db. No tool writes a version row before it has made that file.
     pub(super) fn has_lost_history(&self) -> bool {
         let path = self.data_dir.join(history_table::FILE_NAME);
         !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// Whether migrations.db is lost, or has no table of the history: another program's, or a new one.
+    pub(super) fn holds_no_history(&self) -> Result<bool, Error> {
+        let path = self.data_dir.join(history_table::FILE_NAME);
+        let shape = reading::ask(&path, self.patience(), history_table::shape)?;
+        Ok(shape.is_none_or(|shape| shape == history_table::Shape::Absent))
     }
 
     /// Opens a file that a run would write; none if there is nothing in it yet.
@@ -211,7 +220,8 @@ impl Migrator {
                 return Err(Error::new(
                     ErrorKind::DamagedDatabase,
                     format!("{} is a directory", path.display()),
-                ));
+                )
+                .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display())));
             }
             Ok(metadata) if metadata.permissions().readonly() => {
                 return Err(Error::new(
@@ -256,6 +266,36 @@ impl Migrator {
             }
         }
     }
+}
+
+/// Says what is in the place of a file that is lost.
+pub(super) fn how_lost(path: &Path) -> String {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => "is a directory".to_owned(),
+        Ok(_) => "is empty".to_owned(),
+        Err(_) => std::fs::read_link(path).map_or_else(
+            |_| "is missing".to_owned(),
+            |target| format!("is a link to {}, which is not there", target.display()),
+        ),
+    }
+}
+
+/// Whether the file is a link to one that is not there: on a disk that is not mounted, most likely.
+pub(super) fn is_dangling(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
+}
+
+/// Says what is left of a lost file: a log may hold rows that the file never got
+/// (<https://sqlite.org/wal.html#the_wal_file>).
+pub(super) fn log_left(path: &Path) -> Option<String> {
+    let log = path.with_extension("db-wal");
+    let holds = std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0);
+    holds.then(|| {
+        format!(
+            "{} is there and may hold rows: keep it, and put the file back beside it",
+            log.display()
+        )
+    })
 }
 
 fn refuse_full_disk(data_dir: &Path) -> Result<(), Error> {

@@ -21,7 +21,7 @@ impl Migrator {
     pub(super) fn known_history(&self) -> Result<History, Error> {
         refuse_half_restored(&self.data_dir)?;
         let history = history(&self.data_dir, self.patience())?;
-        self.refuse_lost_history()?;
+        self.refuse_lost_history(&history)?;
         Ok(history)
     }
 
@@ -86,7 +86,13 @@ pub(super) fn asked(error: Error) -> Error {
 pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error> {
     refuse_unusable(data_dir)?;
     let path = data_dir.join(history_table::FILE_NAME);
-    let Some(connection) = reading::open_within(&path, wait)? else {
+    if path.is_dir() {
+        let text = format!("{} is a directory", path.display());
+        return Err(Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed").with_hint(
+            "move the folder away and put migrations.db back; or let `recover` make it anew from what the databases record",
+        ));
+    }
+    let Some(connection) = reading::open_within(&path, wait).map_err(of_history)? else {
         return Ok(History::default());
     };
     let read = || -> rusqlite::Result<Option<History>> {
@@ -95,7 +101,7 @@ pub(super) fn history(data_dir: &Path, wait: Duration) -> Result<History, Error>
             _ => history_table::read(&connection).map(Some),
         }
     };
-    let history = read().map_err(|error| on_file(error, "read", &path))?;
+    let history = read().map_err(|error| of_history(on_file(error, "read", &path)))?;
     history.ok_or_else(|| {
         let message =
             format!("{} has a table `migration_history` of another shape", path.display());
@@ -124,14 +130,25 @@ fn adopted(row: &AppliedMigration) -> Event {
     }
 }
 
+/// What mends a damaged migrations.db without a backup of the same moment.
+pub(super) const DAMAGED_HISTORY: &str = "set the file aside with `mv migrations.db migrations.db.damaged`, then `recover` makes the history anew from what the databases record; what the log said before is only in the old file";
+
+/// To restore migrations.db alone would bring a history of another moment.
+fn of_history(error: Error) -> Error {
+    if error.kind() == ErrorKind::DamagedDatabase {
+        error.with_hint(DAMAGED_HISTORY)
+    } else {
+        error
+    }
+}
+
 /// Returns the event log.
 pub(super) fn events(data_dir: &Path, wait: Duration) -> Result<Vec<Event>, Error> {
     refuse_unusable(data_dir)?;
     let path = data_dir.join(history_table::FILE_NAME);
-    match reading::open_within(&path, wait)? {
-        Some(connection) => {
-            history_table::events(&connection).map_err(|error| on_file(error, "read", &path))
-        }
+    match reading::open_within(&path, wait).map_err(of_history)? {
+        Some(connection) => history_table::events(&connection)
+            .map_err(|error| of_history(on_file(error, "read", &path))),
         None => Ok(Vec::new()),
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
+use super::standing::Evidence;
 use super::verify::Finding;
 use crate::event::{Event, EventKind};
 use crate::history::History;
@@ -18,10 +19,16 @@ pub(super) struct Told<'a> {
     history: &'a History,
     times: BTreeMap<Version, BTreeSet<&'a str>>,
     accepted: &'a [Accepted],
+    pub(super) evidence: &'a Evidence<'a>,
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn new(history: &'a History, events: &'a [Event], accepted: &'a [Accepted]) -> Self {
+    pub(super) fn new(
+        history: &'a History,
+        events: &'a [Event],
+        accepted: &'a [Accepted],
+        evidence: &'a Evidence<'a>,
+    ) -> Self {
         let mut times: BTreeMap<Version, BTreeSet<&str>> = BTreeMap::new();
         for event in events {
             let version: Option<Version> =
@@ -40,7 +47,7 @@ impl<'a> Told<'a> {
                 times.entry(version).or_default().insert(time);
             }
         }
-        Self { history, times, accepted }
+        Self { history, times, accepted, evidence }
     }
 
     fn is_applied(&self, record: &Record) -> bool {
@@ -48,6 +55,13 @@ impl<'a> Told<'a> {
             .migration
             .parse()
             .is_ok_and(|version| self.history.row(&version).is_some_and(|row| row.success))
+    }
+
+    fn is_failed(&self, record: &Record) -> bool {
+        record
+            .migration
+            .parse()
+            .is_ok_and(|version| self.history.row(&version).is_some_and(|row| !row.success))
     }
 
     /// Returns the migrations of these rows that the history does not have.
@@ -85,7 +99,7 @@ impl<'a> Told<'a> {
 }
 
 /// Asks for the form in which this engine writes a time: `2026-01-14T08:30:12.000000Z`.
-fn is_ours(time: &str) -> bool {
+pub(super) fn is_ours(time: &str) -> bool {
     time.len() == 27 && time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok()
 }
 
@@ -102,8 +116,8 @@ impl Migrator {
             records.iter().filter_map(|record| record.migration.parse().ok()).collect();
         for version in self.applied_to(database, told.history).difference(&recorded) {
             let message = format!("the history has {version}, and {database} does not record it");
-            let hint = "`recover` marks it, then `upgrade` runs it again";
-            findings.push(Finding::on(database, "unrecorded", message, hint));
+            let hint = self.way_out(version, told.evidence);
+            findings.push(Finding::on(database, "unrecorded", message, &hint));
         }
         let distinct: BTreeSet<&str> =
             records.iter().map(|record| record.migration.trim_start_matches('0')).collect();
@@ -120,11 +134,16 @@ impl Migrator {
 
     fn judge(&self, database: &str, record: &Record, told: &Told<'_>) -> Option<Finding> {
         let Record { migration, version, applied_at } = record;
+        if told.is_failed(record) {
+            // Said once, of the migration, with the way out.
+            return None;
+        }
         if !told.is_applied(record) {
             let message =
                 format!("{database} records {migration}, and the history does not have it");
-            let hint = "`recover` takes it into the history if all its databases record it, else `upgrade` runs it again; or `restore` a backup of one moment";
-            return Some(Finding::on(database, "unknown_record", message, hint));
+            let version = migration.parse().ok()?;
+            let hint = self.way_out(&version, told.evidence);
+            return Some(Finding::on(database, "unknown_record", message, &hint));
         }
         if told.is_from_elsewhere(database, record) {
             let message = format!(

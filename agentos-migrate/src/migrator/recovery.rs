@@ -11,16 +11,17 @@ impl Migrator {
     /// Finishes or undoes what an interrupted run left: a restore half way, files that wait to
     /// return to write-ahead logging, leftovers of a backup.
     ///
-    /// Also mends a history that does not agree with its databases: a migration that a database
-    /// does not record is marked, so that `upgrade` runs it again; version rows written twice go; what
-    /// every database of it records, and a lost history does not, counts as applied.
+    /// Also mends a history that does not agree with its databases: a migration that none of its
+    /// databases records is marked, so that `upgrade` runs it again; version rows written twice go; what
+    /// every database of it records, and the history does not have as applied, counts as applied.
     ///
     /// Every command that writes does the first part by itself. A transaction that was interrupted needs
     /// nothing: SQLite recovers it when any program opens any of its files.
     ///
     /// # Errors
     ///
-    /// `Busy` while another run holds the lock; `NeedsOperator` if a restore can't be finished.
+    /// `Busy` while another run holds the lock; `NeedsOperator` if a restore can't be finished, or
+    /// if only some databases of a migration record it: then a file has to come back first.
     pub fn recover(&self) -> Result<Recovery, Error> {
         refuse_unusable(&self.data_dir)?;
         let _lock = self.lock()?;

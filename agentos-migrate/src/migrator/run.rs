@@ -81,7 +81,7 @@ impl Migrator {
         let plan = decide(&Status::of(&self.infos(), &history))?;
         self.refuse_lost_databases(&history)?;
         if plan.steps.is_empty() {
-            self.refuse_lost_history()?;
+            self.refuse_lost_history(&history)?;
             return Ok(None);
         }
         let ground = self.inspect(&plan, &history)?;
@@ -123,7 +123,7 @@ impl Migrator {
             return Ok(false);
         }
         self.refuse_lost_databases(&history)?;
-        match self.refuse_lost_history() {
+        match self.refuse_lost_history(&history) {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
             looked => looked.map(|()| true),
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::drift::Drift;
+use super::preflight::{how_lost, log_left};
 use super::records::Told;
+use super::standing::Evidence;
 use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
@@ -86,8 +88,9 @@ impl Migrator {
         let history = questions::history(&self.data_dir, self.patience())?;
         let events = questions::events(&self.data_dir, self.patience())?;
         let accepted = questions::accepted(&self.data_dir, self.patience())?;
-        self.inspect_history(&history, &mut look.inspection)?;
-        let told = Told::new(&history, &events, &accepted);
+        let evidence = self.evidence(&history)?;
+        self.inspect_history(&history, &evidence, &mut look.inspection)?;
+        let told = Told::new(&history, &events, &accepted, &evidence);
         let mut readable = Vec::new();
         for database in self.registry.databases() {
             match self.inspect_database(database, &told, &history, &mut look) {
@@ -100,7 +103,7 @@ impl Migrator {
                 Err(error) => return Err(error),
             }
         }
-        if is_lost(&history, &mut look) {
+        if self.is_lost(&history, &evidence, &mut look) {
             look.inspection.schema_compared = false;
             return Ok(look);
         }
@@ -108,7 +111,12 @@ impl Migrator {
         Ok(look)
     }
 
-    fn inspect_history(&self, history: &History, inspection: &mut Inspection) -> Result<(), Error> {
+    fn inspect_history(
+        &self,
+        history: &History,
+        evidence: &Evidence<'_>,
+        inspection: &mut Inspection,
+    ) -> Result<(), Error> {
         let path = self.data_dir.join(history_table::FILE_NAME);
         if let Some(connection) = reading::open_within(&path, self.patience())? {
             inspection.findings.extend(integrity(&connection, "migrations", &path)?);
@@ -119,10 +127,13 @@ impl Migrator {
                 State::Applied | State::Pending => continue,
                 State::Modified => (
                     "modified",
-                    "`accept VERSION` records the new checksum, `upgrade --force` runs it again",
+                    "`accept VERSION` records the new checksum, `upgrade --force` runs it again"
+                        .to_owned(),
                 ),
-                State::Missing => ("missing", "install the newer program that applied it"),
-                State::Failed => ("failed", "`upgrade` runs it again"),
+                State::Missing => {
+                    ("missing", "install the newer program that applied it".to_owned())
+                }
+                State::Failed => ("failed", self.way_out_of_failure(&entry.version, evidence)),
             };
             let why = entry
                 .error_message
@@ -135,13 +146,7 @@ impl Migrator {
                 entry.state,
                 why.unwrap_or_default()
             );
-            inspection.findings.push(Finding {
-                code,
-                database: None,
-                message,
-                diff: None,
-                hint: hint.to_owned(),
-            });
+            inspection.findings.push(Finding { code, database: None, message, diff: None, hint });
         }
         if status.pending_count > 0 {
             inspection.notes.push(format!("{} migration(s) pending", status.pending_count));
@@ -161,13 +166,18 @@ impl Migrator {
         let inspection = &mut look.inspection;
         let Some(connection) = reading::open_within(&path, self.patience())? else {
             let applied = self.applied_to(database, history).len();
-            if applied > 0 {
-                let how = if path.exists() { "empty" } else { "missing" };
-                let message = format!(
-                    "{} is {how}, and the history has {applied} migration(s) on it",
-                    path.display()
-                );
-                inspection.findings.push(Finding::on(database, "no_file", message, "`restore ID --database NAME` brings it back; `recover`, then `upgrade` makes it anew"));
+            let elsewhere = self.recorded_elsewhere(database, told.evidence);
+            if applied > 0 || elsewhere > 0 {
+                let how = how_lost(&path);
+                let who = if applied > 0 {
+                    format!("the history has {applied} migration(s) on it")
+                } else {
+                    format!("other databases record {elsewhere} migration(s) that ran on it too")
+                };
+                let log = log_left(&path).map(|log| format!("; {log}")).unwrap_or_default();
+                let message = format!("{} {how}, and {who}{log}", path.display());
+                let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
+                inspection.findings.push(Finding::on(database, "no_file", message, &hint));
             }
             return Ok(false);
         };
@@ -209,26 +219,32 @@ pub(super) struct CloseLook {
     untold: BTreeSet<Version>,
 }
 
-/// Says once, instead of for each row, that databases record what no history tells of.
-fn is_lost(history: &History, look: &mut CloseLook) -> bool {
-    let versions: Vec<&str> = look.untold.iter().map(Version::as_str).collect();
-    if !history.is_empty() || versions.is_empty() {
-        return false;
+impl Migrator {
+    /// Says once, instead of for each row, that databases record what no history tells of.
+    fn is_lost(&self, history: &History, evidence: &Evidence<'_>, look: &mut CloseLook) -> bool {
+        let versions: Vec<&str> = look.untold.iter().map(Version::as_str).collect();
+        if !history.is_empty() || versions.is_empty() {
+            return false;
+        }
+        let hint = match self.refuse_torn(evidence) {
+            Err(torn) => torn.hint().unwrap_or_default().to_owned(),
+            Ok(()) => "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
+        };
+        let inspection = &mut look.inspection;
+        inspection.findings.retain(|finding| finding.code != "unknown_record");
+        inspection.findings.push(Finding {
+            code: "no_history",
+            database: None,
+            message: format!(
+                "migrations.db holds no history, and the databases record {} migration(s) as applied: {}",
+                versions.len(),
+                versions.join(", ")
+            ),
+            diff: None,
+            hint,
+        });
+        true
     }
-    let inspection = &mut look.inspection;
-    inspection.findings.retain(|finding| finding.code != "unknown_record");
-    inspection.findings.push(Finding {
-        code: "no_history",
-        database: None,
-        message: format!(
-            "migrations.db holds no history, and the databases record {} migration(s) as applied: {}",
-            versions.len(),
-            versions.join(", ")
-        ),
-        diff: None,
-        hint: "put migrations.db back, or `restore` a backup of one moment; `recover` makes a history of what the databases record".to_owned(),
-    });
-    true
 }
 
 fn integrity(
@@ -240,13 +256,17 @@ fn integrity(
     let check: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| on_file(error, "read", path))?;
-    let hint = "`restore ID --database NAME` from a good backup";
+    let hint = if path.ends_with(history_table::FILE_NAME) {
+        questions::DAMAGED_HISTORY
+    } else {
+        "`restore ID --database NAME` from a good backup"
+    };
     Ok((check != "ok")
         .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
 }
 
 /// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
-fn says_damaged(error: &Error) -> bool {
+pub(super) fn says_damaged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
 }
 

@@ -282,17 +282,22 @@ fn refuse_odd_history(
     Err(error.in_state("nothing was changed").with_hint(hint))
 }
 
-/// Refuses an applied migration whose dependency is not applied, unless that one failed and runs again.
+/// Refuses an applied migration whose dependency is not applied, unless that one failed and runs
+/// again, on databases that the applied one does not name.
 fn refuse_gaps(infos: &[&MigrationInfo], status: &Status, steps: &[Step]) -> Result<(), Error> {
     let is_applied =
         |version: &Version| matches!(status.state(version), Some(State::Applied | State::Modified));
-    let is_mended = |version: &Version| {
+    let is_mended = |info: &MigrationInfo, version: &Version| {
+        let is_apart = |step: &Step| {
+            !step.databases.iter().any(|name| info.databases.contains(&name.as_str()))
+        };
         status.state(version) == Some(State::Failed)
-            && steps.iter().any(|step| step.version == *version)
+            && steps.iter().any(|step| step.version == *version && is_apart(step))
     };
     let mut gaps = Vec::new();
     for info in infos.iter().filter(|info| is_applied(&info.version)) {
-        let lacking = |dependency: &&Version| !is_applied(dependency) && !is_mended(dependency);
+        let lacking =
+            |dependency: &&Version| !is_applied(dependency) && !is_mended(info, dependency);
         for dependency in info.depends_on.iter().filter(lacking) {
             gaps.push(format!(
                 "{} `{}` is applied and needs {dependency}, which is not",

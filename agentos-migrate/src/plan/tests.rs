@@ -161,8 +161,16 @@ fn an_applied_one_without_its_dependency_stops_the_run() {
 }
 
 #[test]
-fn a_dependency_that_failed_runs_again_below_the_applied_ones() {
-    up(&[("0001", "failed"), ("0003", "ok")], "0002", Force::No, Ok("0001 0002"));
+fn a_dependency_that_failed_runs_again_below_applied_ones_of_other_databases_only() {
+    up(&[("0001", "failed"), ("0003", "ok")], "0002", Force::No, Err(ErrorKind::Dependency));
+    let apart = [
+        Migration::new("0001", &["a"], |_| Ok(())),
+        Migration::new("0003", &["b"], |_| Ok(())).depends_on(&["0001"]),
+    ];
+    let infos: Vec<_> = apart.iter().map(Migration::info).collect();
+    let status = status_of(&apart, &[("0001", "failed"), ("0003", "ok")]);
+    let plan = Plan::upgrade(&infos, &status, &Target::Latest, Force::No);
+    assert_eq!(outcome(plan).as_deref(), Ok("0001"));
     up(&[("0002", "failed"), ("0003", "ok")], "0001", Force::No, Err(ErrorKind::Dependency));
     up(
         &[("0001", "ok"), ("0002", "ok"), ("0003", "failed"), ("0004", "ok"), ("0005", "ok")],
