@@ -128,6 +128,7 @@ impl Staging<'_> {
             files: BTreeMap::new(),
             directories: listing.directories.clone(),
             migration_versions: BTreeMap::new(),
+            missing_databases: source::missing_databases(self.place),
             notes: listing.notes.clone(),
             own_sum: None,
         }

@@ -221,7 +221,8 @@ impl BackupManager {
 
     /// Removes the backups that are neither among the newest `keep_count` nor younger than `keep_days`.
     ///
-    /// The newest good one is never removed; whether it is good is checked now, by reading it whole. A
+    /// The newest good one of each thing that any holds is never removed: of each database, of `blobs`, of
+    /// `metadata`, of the other files. Whether it is good is checked now, by reading it whole. A
     /// damaged one is never removed either: it may hold what nothing else has. What an interrupted
     /// cleanup or backup left is removed too.
     ///
@@ -237,7 +238,7 @@ impl BackupManager {
         Ok(cleanup)
     }
 
-    /// Removes automatic backups beyond the newest `keep_count`. The caller holds the run lock.
+    /// Removes automatic backups beyond the newest `keep_count`, but for the last copies. The caller holds the run lock.
     pub(crate) fn clean_automatic_locked(&self, keep_count: usize) -> Result<(), Error> {
         let ids = retention::removable_automatic(&self.place, keep_count)?;
         retention::delete_all(&self.place, &ids)

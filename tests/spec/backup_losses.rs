@@ -1,0 +1,90 @@
+//! The last copy: no cleaning, restore or second restore takes away what nothing else holds.
+
+use agentos_migrate::{BackupManager, BackupOptions, Blobs, Compression};
+
+use crate::support::Directory;
+use crate::support::command::run;
+
+fn filled() -> (Directory, BackupManager) {
+    let directory = Directory::new();
+    for database in ["chat", "rules"] {
+        directory.sql(database, "CREATE TABLE t(a); INSERT INTO t VALUES ('old')");
+    }
+    std::fs::create_dir(directory.file("blobs")).expect("creates");
+    std::fs::write(directory.file("blobs/one"), "one").expect("writes");
+    let manager = BackupManager::new(directory.path());
+    (directory, manager)
+}
+
+fn made(manager: &BackupManager, options: &BackupOptions) -> String {
+    manager.create_backup(options).expect("makes").backup_id
+}
+
+fn ids(manager: &BackupManager) -> Vec<String> {
+    manager.list_backups().expect("lists").into_iter().map(|entry| entry.id).collect()
+}
+
+#[test]
+fn prune_keeps_the_newest_good_backup_of_each_database_and_of_the_blobs() {
+    let (directory, manager) = filled();
+    let everything = BackupOptions::default();
+    let without_blobs = BackupOptions { blobs: Blobs::Exclude, ..BackupOptions::default() };
+    let rules = BackupOptions { databases: vec!["rules".into()], ..BackupOptions::default() };
+    let folder = BackupOptions { compression: Compression::None, ..BackupOptions::default() };
+    let oldest = made(&manager, &everything);
+    let full = made(&manager, &everything);
+    let damaged = made(&manager, &folder);
+    std::fs::write(manager.directory().join(&damaged).join("blobs/one"), "two").expect("spoils");
+    let databases = made(&manager, &without_blobs);
+    let named = [made(&manager, &rules), made(&manager, &rules)];
+    let said = run(directory.path(), &["prune", "--keep", "1"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(ids(&manager), [&named[1], &databases, &damaged, &full].map(String::clone));
+    assert!(said.out.contains(&oldest) && said.out.contains(&named[0]), "{}", said.out);
+    for kept in [
+        format!("kept  {full}: no newer good backup holds blobs\n"),
+        format!("kept  {databases}: no newer good backup holds chat\n"),
+    ] {
+        assert!(said.out.contains(&kept), "{}", said.out);
+    }
+    manager.verify_backup(&full).expect("good");
+}
+
+#[test]
+fn a_backup_made_while_a_database_is_missing_names_it_and_displaces_no_copy_of_it() {
+    let directory = crate::support::agentos::directory("agentos-v2");
+    assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
+    assert_eq!(run(directory.path(), &["prune", "--keep", "1"]).code, 0);
+    let before = BackupManager::new(directory.path()).list_backups().expect("lists").remove(0).id;
+    std::fs::remove_file(directory.file("rules.db")).expect("removes");
+    let said = run(directory.path(), &["backup"]);
+    let missing = "not in the data directory, though in the set: rules\n";
+    assert!(said.code == 0 && said.out.contains(missing), "{}{}", said.out, said.err);
+    let json = run(directory.path(), &["backup", "--json"]).json();
+    assert_eq!(json["missing_databases"], serde_json::json!(["rules"]));
+    assert_eq!(run(directory.path(), &["prune", "--keep", "1"]).code, 0);
+    let manager = BackupManager::new(directory.path());
+    assert!(ids(&manager).contains(&before), "the last copy of rules is gone");
+}
+
+#[test]
+fn the_cleaning_after_a_run_keeps_the_last_copy_of_a_database_that_the_run_did_not_find() {
+    use agentos_migrate::{Migration, Migrator, Options, Registry, Target};
+    let (directory, manager) = filled();
+    let migrations = ["0001", "0002", "0003"]
+        .map(|version| Migration::new(version, &["chat"], |_| Ok(())))
+        .to_vec();
+    let set = Registry::new(&["chat"], migrations);
+    let upgrade = |version: &str| {
+        let options = Options::default().keep_backups(1);
+        let migrator = Migrator::new(set.clone(), directory.path()).with_options(options);
+        migrator.upgrade(&Target::Version(version.parse().expect("a version"))).expect("upgrades");
+    };
+    upgrade("0001");
+    let with_rules = ids(&manager);
+    std::fs::remove_file(directory.file("rules.db")).expect("removes");
+    upgrade("0002");
+    upgrade("0003");
+    let left = ids(&manager);
+    assert!(left.len() == 2 && left.contains(&with_rules[0]), "{with_rules:?} {left:?}");
+}
