@@ -3,7 +3,7 @@
 use agentos_migrate::{BackupManager, BackupOptions, Blobs, Compression};
 
 use crate::support::Directory;
-use crate::support::command::run;
+use crate::support::command::{command, run};
 
 fn filled() -> (Directory, BackupManager) {
     let directory = Directory::new();
@@ -87,4 +87,60 @@ fn the_cleaning_after_a_run_keeps_the_last_copy_of_a_database_that_the_run_did_n
     upgrade("0003");
     let left = ids(&manager);
     assert!(left.len() == 2 && left.contains(&with_rules[0]), "{with_rules:?} {left:?}");
+}
+
+/// Runs the restore in the folder above the data directory, so that paths may be relative.
+fn restore_from_above(directory: &Directory, id: &str, folder: &std::path::Path) -> i32 {
+    let (above, name) = (
+        directory.path().parent().expect("a parent"),
+        directory.path().file_name().expect("a name"),
+    );
+    let mut command = command(std::path::Path::new(name), &["restore", id, "--yes"]);
+    command.current_dir(above).arg("--backup-dir").arg(folder);
+    command.output().expect("runs").status.code().expect("ends")
+}
+
+#[test]
+fn a_restore_leaves_the_folder_of_backups_however_its_path_is_spelled() {
+    for inner in ["mybk", "x/mybk"] {
+        let (directory, _) = filled();
+        let absolute = directory.file(inner);
+        std::fs::create_dir_all(directory.file("x")).expect("creates");
+        std::fs::write(directory.file("x/plain"), "plain").expect("writes");
+        let manager = BackupManager::new(directory.path()).with_directory(&absolute);
+        let id = made(&manager, &BackupOptions::default());
+        let name = std::path::Path::new(directory.path().file_name().expect("a name"));
+        let links = Directory::new();
+        std::os::unix::fs::symlink(&absolute, links.file("link")).expect("links");
+        for folder in [name.join(inner), absolute.clone(), links.file("link")] {
+            for _ in 0..2 {
+                assert_eq!(restore_from_above(&directory, &id, &folder), 0, "{folder:?}");
+                manager.verify_backup(&id).expect("the backup is where it was");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restore_leaves_other_folders_of_backups_in_the_data_directory() {
+    for form in [Compression::Zstd, Compression::None] {
+        let (directory, manager) = filled();
+        let options = BackupOptions { compression: form, ..BackupOptions::default() };
+        std::fs::create_dir(directory.file("deep")).expect("creates");
+        std::fs::write(directory.file("deep/plain"), "plain").expect("writes");
+        let old = made(&manager, &options);
+        let others = ["other", "deep/other"].map(|inner| {
+            let other = BackupManager::new(directory.path()).with_directory(directory.file(inner));
+            let id = made(&other, &options);
+            (other, id)
+        });
+        std::fs::write(directory.file("deep/later"), "later").expect("writes");
+        for _ in 0..2 {
+            assert_eq!(run(directory.path(), &["restore", &old, "--yes"]).code, 0);
+            for (other, id) in &others {
+                other.verify_backup(id).expect("is where it was");
+            }
+            assert!(!directory.file("deep/later").exists(), "not there at the time");
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod files;
 mod hashing;
 mod held;
 mod history;
+mod kept;
 mod manifest;
 mod options;
 mod paths;

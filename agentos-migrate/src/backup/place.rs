@@ -47,6 +47,22 @@ impl Place {
         inner.strip_prefix(outer).ok().map(Path::to_owned)
     }
 
+    /// Asks whether this is the folder of backups, however it is spelled.
+    pub(super) fn is_folder_of_backups(&self, path: &Path) -> bool {
+        !path.is_symlink()
+            && self
+                .directory
+                .canonicalize()
+                .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder == path))
+    }
+
+    /// Asks whether the folder of backups lies in this one, however it is spelled.
+    pub(super) fn is_above_backups(&self, path: &Path) -> bool {
+        self.directory
+            .canonicalize()
+            .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder.starts_with(path)))
+    }
+
     /// Refuses a question about a folder that is not there: `no backups` would be taken for an answer.
     ///
     /// The default folder may be missing, as no backup was made yet; its data directory may not.
