@@ -144,3 +144,57 @@ fn a_restore_leaves_other_folders_of_backups_in_the_data_directory() {
         }
     }
 }
+
+/// A real directory on which 0003 has run, with the backup of the moment before: 0003 is shared by
+/// `conversations` and `intent_log`.
+fn upgraded() -> (Directory, String) {
+    let directory = crate::support::agentos::directory("agentos-v2");
+    assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
+    let manager = BackupManager::new(directory.path());
+    let id = ids(&manager).remove(0);
+    (directory, id)
+}
+
+#[test]
+fn a_lost_or_damaged_database_is_not_restored_alone_if_it_had_migrations_that_others_share() {
+    for lost in ["gone", "damaged", "empty"] {
+        let (directory, id) = upgraded();
+        let file = directory.file("conversations.db");
+        std::fs::remove_file(&file).expect("removes");
+        match lost {
+            "damaged" => std::fs::write(&file, [7_u8; 9000]).expect("writes"),
+            "empty" => drop(directory.sql("conversations", "CREATE TABLE made_by_a_program(a)")),
+            _ => {}
+        }
+        let before = directory.contents();
+        let said = run(directory.path(), &["restore", &id, "--database", "conversations", "--yes"]);
+        assert_eq!((said.code, directory.contents() == before), (64, true), "{lost} {}", said.err);
+        let options = "--database conversations --database intent_log";
+        assert!(said.err.contains(&format!("restore {id} {options}`")), "{lost} {}", said.err);
+        assert!(said.err.contains("intent_log.db has 0003"), "{lost} {}", said.err);
+        let mut led_out = vec!["restore", &id, "--yes"];
+        led_out.extend(options.split(' '));
+        let said = run(directory.path(), &led_out);
+        assert!(said.code == 0 && said.out.contains("0003 is not in"), "{}{}", said.out, said.err);
+        assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
+        assert_eq!(run(directory.path(), &["verify"]).code, 0);
+    }
+}
+
+#[test]
+fn a_database_that_needs_the_history_of_its_backup_is_told_with_it() {
+    let (directory, _) = upgraded();
+    let manager = BackupManager::new(directory.path());
+    let newest = made(&manager, &BackupOptions::default());
+    let older = ids(&manager).remove(1);
+    assert_eq!(run(directory.path(), &["restore", &older, "--yes"]).code, 0);
+    std::fs::remove_file(directory.file("conversations.db")).expect("removes");
+    let alone = ["restore", &newest, "--database", "conversations", "--yes"];
+    let said = run(directory.path(), &alone);
+    assert!(said.code == 64 && said.err.contains("--database migrations"), "{}", said.err);
+    let hint = said.err.split_once("together: `").expect("a hint").1;
+    let hint = hint.split_once('`').expect("its end").0.to_owned() + " --yes";
+    let said = run(directory.path(), &hint.split(' ').collect::<Vec<_>>());
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(run(directory.path(), &["verify"]).code, 0);
+}

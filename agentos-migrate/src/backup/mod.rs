@@ -30,6 +30,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub(crate) use self::swap::pending;
 use self::options::Listener;
 use self::place::Place;
 use crate::error::Error;
+use crate::migration::Migration;
 use crate::registry::Registry;
 use crate::sqlite::lock::RunLock;
 use crate::sqlite::{journal_modes, session};
@@ -85,6 +87,7 @@ impl BackupManager {
                 data_dir,
                 declared: Vec::new(),
                 paths: None,
+                touching: BTreeMap::new(),
                 wait: Duration::from_secs(30),
                 schema_version_table: crate::registry::SCHEMA_VERSION_TABLE.to_owned(),
                 application_version: String::new(),
@@ -98,6 +101,12 @@ impl BackupManager {
         let mut manager = Self::new(data_dir);
         manager.place.declared =
             registry.databases().iter().map(|name| (*name).to_owned()).collect();
+        for info in registry.migrations().iter().map(Migration::info) {
+            for database in info.databases.iter() {
+                let touching = manager.place.touching.entry((*database).to_owned()).or_default();
+                touching.insert(info.version.clone());
+            }
+        }
         registry.schema_version_table().clone_into(&mut manager.place.schema_version_table);
         if !registry.backup().is_empty() {
             manager.place.paths =

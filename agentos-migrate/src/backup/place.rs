@@ -1,5 +1,6 @@
 //! Where data and backups are, and how patient and talkative to be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use super::options::Listener;
 use super::paths;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::directory::refuse_unusable;
+use crate::version::Version;
 
 /// The settings of one [`BackupManager`](super::BackupManager).
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub(super) struct Place {
     pub(super) declared: Vec<String>,
     /// What to back up besides the declared databases; everything if nothing is said.
     pub(super) paths: Option<Vec<String>>,
+    /// The migrations of the set that touch each database, by its name.
+    pub(super) touching: BTreeMap<String, BTreeSet<Version>>,
     pub(super) wait: Duration,
     pub(super) schema_version_table: String,
     pub(super) application_version: String,

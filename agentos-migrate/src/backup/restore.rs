@@ -58,13 +58,14 @@ pub(super) fn restore(
     files::create_dir_all(&unpacked)?;
     let not_used = bring(place, &entry, &manifest, &unpacked, &wanted, options.verify)?;
     let wanted_databases = manifest.database_paths().filter(|stored| wanted(stored));
-    let databases = wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
+    let databases: Vec<String> =
+        wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
     let mut entries = lay_out(place, &manifest, &unpacked, &stage, &wanted)?;
     kept::keep(place, &stage, &entries)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
     if !options.databases.is_empty() {
-        history::refuse_torn(place, &manifest.backup_id, &stage, &entries)?;
+        history::refuse_torn(place, &manifest, &databases, &stage, &entries)?;
     }
     files::remove_tree(&unpacked)?;
     let held = Held::take(place, &entries)?;
