@@ -198,3 +198,20 @@ fn a_database_that_needs_the_history_of_its_backup_is_told_with_it() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(run(directory.path(), &["verify"]).code, 0);
 }
+
+#[test]
+fn a_backup_of_single_databases_is_refused_whole_as_its_databases_are() {
+    let directory = crate::support::agentos::directory("agentos-v2");
+    let said = run(directory.path(), &["backup", "--database", "conversations", "--json"]).json();
+    let named = said["backup_id"].as_str().expect("an id").to_owned();
+    assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
+    let before = directory.contents();
+    let single = ["restore", &named, "--database", "conversations", "--yes"];
+    for arguments in [&["restore", &named, "--yes"][..], &single] {
+        let said = run(directory.path(), arguments);
+        assert_eq!((said.code, directory.contents() == before), (64, true), "{}", said.err);
+        assert!(said.err.contains("intent_log.db has 0003"), "{}", said.err);
+        assert!(said.err.contains("hint: restore a backup that holds the other databases too"));
+        assert!(!said.err.contains(&format!("`restore {named}`")), "{}", said.err);
+    }
+}

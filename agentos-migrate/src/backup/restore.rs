@@ -64,7 +64,7 @@ pub(super) fn restore(
     kept::keep(place, &stage, &entries)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
-    if !options.databases.is_empty() {
+    if !options.databases.is_empty() || !manifest.scope.holds_all_databases() {
         history::refuse_torn(place, &manifest, &databases, &stage, &entries)?;
     }
     files::remove_tree(&unpacked)?;
