@@ -215,3 +215,31 @@ fn a_backup_of_single_databases_is_refused_whole_as_its_databases_are() {
         assert!(!said.err.contains(&format!("`restore {named}`")), "{}", said.err);
     }
 }
+
+#[test]
+fn a_restore_of_a_python_tools_backup_leaves_the_blobs_that_it_lacks() {
+    let directory = crate::support::agentos::directory("agentos-v2");
+    let manager = BackupManager::new(directory.path());
+    let python = |entry: &agentos_migrate::BackupEntry| {
+        entry.manifest.as_ref().is_some_and(|manifest| manifest.blob_storage)
+    };
+    let mut entries = manager.list_backups().expect("lists");
+    entries.retain(python);
+    let entry = entries.first().expect("one with blobs");
+    let manifest = entry.manifest.as_ref().expect("good");
+    let old = manifest.checksums.keys().find(|path| path.starts_with("blobs/")).expect("a blob");
+    std::fs::write(directory.file(old), "spoilt").expect("writes");
+    let later = ["blobs/later", "blobs/new/deeper/later", "metadata/later"];
+    for path in later {
+        std::fs::create_dir_all(directory.file(path).parent().expect("a parent")).expect("makes");
+        std::fs::write(directory.file(path), path).expect("writes");
+    }
+    for _ in 0..2 {
+        let said = run(directory.path(), &["restore", &entry.id, "--yes"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        for path in later {
+            assert_eq!(std::fs::read_to_string(directory.file(path)).expect("there"), path);
+        }
+        assert_ne!(std::fs::read(directory.file(old)).expect("there"), b"spoilt");
+    }
+}

@@ -1,4 +1,5 @@
-//! What a restore leaves where it is, though the backup does not hold it: backups, above all.
+//! What a restore leaves where it is, though the backup does not hold it: backups, and, if the backup
+//! is not one of everything, all files that it lacks.
 //!
 //! A folder is replaced whole, by one rename. So what is to stay in it is linked into the new folder
 //! before the restore is decided: then it is there with the new files, or nothing has changed.
@@ -7,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::catalog::ARCHIVE_ENDINGS;
-use super::manifest::MANIFEST_BYTES_MAX;
+use super::manifest::{MANIFEST_BYTES_MAX, Manifest, Scope};
 use super::place::Place;
 use super::{files, paths};
 use crate::error::{Error, ErrorKind};
@@ -26,7 +27,14 @@ pub(super) fn holds_backups(place: &Place, entry: &Path) -> Result<bool, Error> 
 }
 
 /// Links what has to stay into the staged entries.
-pub(super) fn keep(place: &Place, stage: &Path, entries: &BTreeSet<String>) -> Result<(), Error> {
+pub(super) fn keep(
+    place: &Place,
+    manifest: &Manifest,
+    stage: &Path,
+    entries: &BTreeSet<String>,
+) -> Result<(), Error> {
+    let held: BTreeSet<&str> =
+        manifest.checksums.keys().filter_map(|p| paths::live_of(p)).collect();
     for entry in entries {
         let live = place.data_dir.join(entry);
         if live.is_symlink() || !live.is_dir() {
@@ -35,21 +43,36 @@ pub(super) fn keep(place: &Place, stage: &Path, entries: &BTreeSet<String>) -> R
         let mut walk = walkdir::WalkDir::new(&live).sort_by_file_name().into_iter();
         while let Some(found) = walk.next() {
             let found = found.map_err(|error| unreadable(&live, error))?;
-            if !is_backup(found.path()) && !place.is_folder_of_backups(found.path()) {
-                continue;
-            }
             let inner = found.path().strip_prefix(&place.data_dir).unwrap_or(found.path());
-            refuse_no_folder(stage, inner)?;
-            link_tree(found.path(), &stage.join(inner))?;
-            if found.file_type().is_dir() {
-                walk.skip_current_dir();
+            if is_backup(found.path()) || place.is_folder_of_backups(found.path()) {
+                refuse_no_folder(stage, inner)?;
+                link_tree(found.path(), &stage.join(inner))?;
+                if found.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+            } else if lacks(place, manifest, inner) && !is_side_file_of(&held, inner) {
+                refuse_no_folder(stage, inner)?;
+                link(&found, &stage.join(inner))?;
             }
         }
     }
     Ok(())
 }
 
-/// A file of the backup that would take the place of a folder with backups in it.
+/// Whether the backup says nothing of what it does not hold here: the Python tool's, and a place
+/// outside of the paths to which a set limits its backups.
+fn lacks(place: &Place, manifest: &Manifest, live: &Path) -> bool {
+    let is_limited = |paths: &Vec<String>| !paths.iter().any(|path| live.starts_with(path));
+    manifest.scope != Scope::Everything || place.paths.as_ref().is_some_and(is_limited)
+}
+
+/// A write-ahead log or journal would be taken for one of the restored file.
+fn is_side_file_of(held: &BTreeSet<&str>, live: &Path) -> bool {
+    let owner = live.to_str().and_then(paths::owner_of_side_file);
+    owner.is_some_and(|owner| held.contains(owner))
+}
+
+/// A file of the backup that would take the place of a folder in which something stays.
 fn refuse_no_folder(stage: &Path, inner: &Path) -> Result<(), Error> {
     let is_file = |path: &&Path| stage.join(path).symlink_metadata().is_ok_and(|it| !it.is_dir());
     let Some(file) = inner.ancestors().skip(1).find(is_file) else { return Ok(()) };
@@ -60,8 +83,9 @@ fn refuse_no_folder(stage: &Path, inner: &Path) -> Result<(), Error> {
             file.display()
         ),
     )
+    .detail("it holds backups, or other files that the backup lacks")
     .in_state("nothing was changed")
-    .with_hint("move the backups out of the data directory, and restore again"))
+    .with_hint("move the folder out of the data directory, and restore again"))
 }
 
 /// Links a file, or the files of a folder, but for those that are there already.

@@ -61,7 +61,7 @@ pub(super) fn restore(
     let databases: Vec<String> =
         wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
     let mut entries = lay_out(place, &manifest, &unpacked, &stage, &wanted)?;
-    kept::keep(place, &stage, &entries)?;
+    kept::keep(place, &manifest, &stage, &entries)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
     if !options.databases.is_empty() || !manifest.scope.holds_all_databases() {
