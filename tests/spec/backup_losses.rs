@@ -243,3 +243,32 @@ fn a_restore_of_a_python_tools_backup_leaves_the_blobs_that_it_lacks() {
         assert_ne!(std::fs::read(directory.file(old)).expect("there"), b"spoilt");
     }
 }
+
+#[test]
+fn every_restore_keeps_what_it_replaced_until_prune_removes_what_is_older_than_a_good_backup() {
+    let (directory, manager) = filled();
+    let id = made(&manager, &BackupOptions::default());
+    let restored = |value: &str| {
+        std::fs::write(directory.file("blobs/one"), value).expect("writes");
+        let said = run(directory.path(), &["restore", &id, "--yes", "--json"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        std::path::PathBuf::from(said.json()["replaced"].as_str().expect("a path"))
+    };
+    let value = |tree: &std::path::PathBuf| std::fs::read_to_string(tree.join("blobs/one")).ok();
+    let trees = ["first", "second", "third"].map(restored);
+    let held = trees.each_ref().map(value);
+    assert_eq!(held, ["first", "second", "third"].map(|value| Some(value.to_owned())));
+    let prune = ["prune", "--keep", "1"];
+    assert_eq!(run(directory.path(), &prune).code, 0);
+    assert!(trees.iter().all(|tree| value(tree).is_some()), "no backup is newer");
+    made(&manager, &BackupOptions::default());
+    let preview = run(directory.path(), &["prune", "--keep", "1", "--dry-run"]);
+    assert!(trees.iter().all(|tree| value(tree).is_some()), "a question");
+    for said in [preview, run(directory.path(), &prune)] {
+        for tree in &trees[..2] {
+            let told = format!("{}, which a restore replaced", tree.display());
+            assert!(said.out.contains(&told), "{}{}", said.out, said.err);
+        }
+    }
+    assert_eq!(trees.each_ref().map(value), [None, None, Some("third".to_owned())]);
+}

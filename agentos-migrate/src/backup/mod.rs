@@ -234,7 +234,8 @@ impl BackupManager {
     /// The newest good one of each thing that any holds is never removed: of each database, of `blobs`, of
     /// `metadata`, of the other files. Whether it is good is checked now, by reading it whole. A
     /// damaged one is never removed either: it may hold what nothing else has. What an interrupted
-    /// cleanup or backup left is removed too.
+    /// cleanup or backup left is removed too. So is what restores replaced, by the same count and age, if
+    /// it is older than the newest backup; what the last one replaced stays.
     ///
     /// # Errors
     ///
@@ -245,6 +246,7 @@ impl BackupManager {
         let cleanup = retention::removable(&self.place, keep_count, keep_days)
             .map_err(Error::or_unchanged)?;
         retention::delete_all(&self.place, &cleanup.removed)?;
+        cleanup.removed_replaced.iter().try_for_each(|tree| files::remove_tree(tree))?;
         Ok(cleanup)
     }
 

@@ -27,7 +27,7 @@ pub struct RestoreReport {
     pub databases: Vec<String>,
     /// The entries of the data directory that were replaced or removed.
     pub entries: Vec<String>,
-    /// Where what was replaced is kept until the next restore.
+    /// Where what was replaced is kept until a cleanup removes it.
     pub replaced: PathBuf,
     /// Files in the backup that its manifest does not name, by their path there: nobody knows what they are.
     pub not_used: Vec<String>,

@@ -1,6 +1,7 @@
 //! Which backups may go, and removing them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use chrono::Utc;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::catalog::{self, BackupEntry};
 use super::manifest::Manifest;
 use super::place::Place;
-use super::{create, files, paths, verify};
+use super::{create, files, paths, swap, verify};
 use crate::error::{Error, ErrorKind};
 
 /// The key in the manifest's metadata that marks a backup made before a run.
@@ -26,6 +27,8 @@ pub struct Cleanup {
     pub kept_damaged: Vec<String>,
     /// Those that are kept for what no newer good one holds, by id: databases, `blobs`, `metadata`, `files`.
     pub kept_for: BTreeMap<String, Vec<String>>,
+    /// The folders of what restores replaced that were removed, or would be; newest first.
+    pub removed_replaced: Vec<PathBuf>,
 }
 
 /// Returns the ids beyond the newest `keep_count` good ones that are older than `keep_days`.
@@ -38,7 +41,34 @@ pub(super) fn removable(
 ) -> Result<Cleanup, Error> {
     let limit = Utc::now().timestamp_micros() - i64::from(keep_days) * US_PER_DAY;
     let is_old = |manifest: &Manifest| manifest.created_us() <= limit;
-    decide(place, catalog::list(place)?, keep_count, |_| true, is_old, None)
+    let entries = catalog::list(place)?;
+    let mut cleanup = decide(place, entries.clone(), keep_count, |_| true, is_old, None)?;
+    cleanup.removed_replaced = removable_replaced(place, &entries, &cleanup, keep_count, limit)?;
+    Ok(cleanup)
+}
+
+/// Returns what restores replaced, beyond the newest ones, and before the newest backup, if that is good.
+fn removable_replaced(
+    place: &Place,
+    entries: &[BackupEntry],
+    cleanup: &Cleanup,
+    keep_count: usize,
+    limit: i64,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut newest =
+        manifests(entries).filter(|(entry, _)| !cleanup.kept_damaged.contains(&entry.id));
+    let Some((entry, manifest)) = newest.next() else { return Ok(Vec::new()) };
+    let limit = limit.min(manifest.created_us());
+    let trees = swap::replaced(&place.data_dir)?.into_iter().skip(keep_count.max(1));
+    let old: Vec<PathBuf> = trees.filter(|tree| tree.at_us < limit).map(|tree| tree.path).collect();
+    if old.is_empty() {
+        return Ok(old);
+    }
+    match verify::verify(place, &entry.id) {
+        Ok(_) => Ok(old),
+        Err(error) if error.kind() == ErrorKind::DamagedBackup => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the ids of automatic backups beyond the newest `keep_count`. The newest of all was made and
@@ -75,7 +105,7 @@ fn decide(
         let unread = needed.keys().find(|id| !verified.contains(*id)).cloned();
         let Some(unread) = unread.filter(|_| !removed.is_empty()) else {
             needed.retain(|id, _| kept.contains(id));
-            return Ok(Cleanup { removed, kept_damaged, kept_for: needed });
+            return Ok(Cleanup { removed, kept_damaged, kept_for: needed, ..Cleanup::default() });
         };
         match verify::verify(place, &unread) {
             Ok(_) => drop(verified.insert(unread)),
