@@ -272,3 +272,38 @@ fn every_restore_keeps_what_it_replaced_until_prune_removes_what_is_older_than_a
     }
     assert_eq!(trees.each_ref().map(value), [None, None, Some("third".to_owned())]);
 }
+
+#[test]
+fn a_folder_of_backups_that_holds_the_data_or_is_to_be_saved_itself_is_refused() {
+    let (directory, _) = filled();
+    let above = Directory::new();
+    std::fs::rename(directory.path(), above.file("data")).expect("moves");
+    let data = above.file("data");
+    let link = Directory::new();
+    std::os::unix::fs::symlink(&data, link.file("link")).expect("links");
+    let before = above.contents();
+    let state = data.join(".agentos-migrate/x");
+    let folders = [
+        above.path().to_owned(),
+        data.clone(),
+        link.file("link"),
+        data.join("blobs"),
+        data.join("blobs/x"),
+        state,
+    ];
+    for folder in folders {
+        let folder = folder.to_str().expect("UTF-8");
+        let said = run(&data, &["backup", "--backup-dir", folder]);
+        assert_eq!(said.code, 64, "{folder} {}{}", said.out, said.err);
+        assert!(said.err.contains("the folder of backups"), "{folder} {}", said.err);
+        assert!(!data.join("blobs/x").exists(), "nothing is made");
+        assert_eq!(above.contents(), before, "{folder}");
+    }
+    let manager = BackupManager::new(&data).with_directory(above.path());
+    manager.delete_backup("data").expect_err("the data directory itself");
+    assert!(data.join("chat.db").exists());
+    let elsewhere = data.join("elsewhere");
+    let said = run(&data, &["backup", "--backup-dir", elsewhere.to_str().expect("UTF-8")]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    std::fs::rename(&data, directory.path()).expect("moves back");
+}

@@ -151,7 +151,7 @@ impl BackupManager {
     /// # Errors
     ///
     /// `Busy` if a writer or another run does not let go, `DiskFull`,
-    /// `DamagedDatabase`, `BackupFailed`; earlier backups stay as they are.
+    /// `DamagedDatabase`, `BackupFailed`, `Usage` for a folder that holds the data itself; earlier backups stay as they are.
     pub fn create_backup(&self, options: &BackupOptions) -> Result<Manifest, Error> {
         let _lock = self.lock()?;
         self.recover_alone()?;
@@ -213,8 +213,9 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// `UnknownBackup`, `Io`.
+    /// `UnknownBackup`, `Io`, `Usage` for a folder that holds the data itself.
     pub fn delete_backup(&self, id: &str) -> Result<(), Error> {
+        self.place.check_apart()?;
         let _lock = self.lock()?;
         retention::delete(&self.place, id)
     }
@@ -242,6 +243,7 @@ impl BackupManager {
     /// As [`delete_backup`](Self::delete_backup); what was removed stays removed.
     pub fn cleanup_old_backups(&self, keep_count: usize, keep_days: u32) -> Result<Cleanup, Error> {
         self.place.check_exists()?;
+        self.place.check_apart()?;
         let _lock = self.lock()?;
         let cleanup = retention::removable(&self.place, keep_count, keep_days)
             .map_err(Error::or_unchanged)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::options::Listener;
 use super::paths;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::STATE_DIR;
 use crate::sqlite::directory::refuse_unusable;
 use crate::version::Version;
 
@@ -65,6 +66,26 @@ impl Place {
         self.directory
             .canonicalize()
             .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder.starts_with(path)))
+    }
+
+    /// Refuses a folder of backups whose backups would lack files, or in which data would pass for a backup.
+    pub(super) fn check_apart(&self) -> Result<(), Error> {
+        let (folder, data) = (resolved(&self.directory), resolved(&self.data_dir));
+        let reserved = |name: &str| folder.starts_with(data.join(name));
+        let fault = if data.starts_with(&folder) {
+            "is the data directory, or above it"
+        } else if reserved(STATE_DIR) {
+            "is in the engine's own folder"
+        } else if paths::NAMED_FOLDERS.into_iter().any(reserved) {
+            "is in a folder that is to be saved itself"
+        } else {
+            return Ok(());
+        };
+        let text = format!("the folder of backups {} {fault}", self.directory.display());
+        Err(Error::new(ErrorKind::Usage, text)
+            .detail("what is in the folder of backups is no part of a backup")
+            .in_state("nothing was changed")
+            .with_hint("give a folder outside of the data directory: `--backup-dir PATH`"))
     }
 
     /// Refuses a question about a folder that is not there: `no backups` would be taken for an answer.
@@ -134,6 +155,18 @@ impl Place {
             });
         }
         Ok(())
+    }
+}
+
+/// Returns where a path leads, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, real)) = there else { return absolute };
+    match absolute.strip_prefix(above) {
+        Ok(rest) if rest.as_os_str().is_empty() => real,
+        Ok(rest) => real.join(rest),
+        Err(_) => absolute,
     }
 }
 
