@@ -307,3 +307,30 @@ fn a_folder_of_backups_that_holds_the_data_or_is_to_be_saved_itself_is_refused()
     assert_eq!(said.code, 0, "{}", said.err);
     std::fs::rename(&data, directory.path()).expect("moves back");
 }
+
+#[test]
+fn only_what_an_unfinished_backup_or_removal_left_is_cleared_from_the_folder_of_backups() {
+    let (_directory, manager) = filled();
+    made(&manager, &BackupOptions::default());
+    let id = "backup_20260101_000000_0a1b2c3d";
+    let left = [
+        format!(".tmp-{id}"),
+        format!(".tmp-{id}.tar.zst"),
+        format!(".tmp-removed-{id}"),
+        ".tmp-removed-nightly".to_owned(),
+    ];
+    let foreign = [
+        ".tmp-notes".to_owned(),
+        ".tmp-backup".to_owned(),
+        ".tmp-removed-".to_owned(),
+        format!(".tmp-{id}.txt"),
+        ".tmp-backup_20260101_000000_0A1B2C3D".to_owned(),
+        ".tmp-backup_20261301_000000_0a1b2c3d".to_owned(),
+    ];
+    for name in left.iter().chain(&foreign) {
+        std::fs::write(manager.directory().join(name), "mine").expect("writes");
+    }
+    made(&manager, &BackupOptions::default());
+    let is_there = |name: &String| manager.directory().join(name).exists();
+    assert!(!left.iter().any(is_there) && foreign.iter().all(is_there));
+}

@@ -43,11 +43,21 @@ pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest,
 pub(super) fn clean_leftovers(place: &Place) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(&place.directory) else { return Ok(()) };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if entry.file_name().to_str().is_some_and(is_leftover) {
             files::remove_tree(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether this is a name that only an unfinished backup or removal has.
+fn is_leftover(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(TEMPORARY) else { return false };
+    match rest.strip_prefix("removed-") {
+        // Backups of other tools are removed too.
+        Some(id) => paths::check_id(id).is_ok(),
+        None => paths::is_of_our_form(rest.strip_suffix(".tar.zst").unwrap_or(rest)),
+    }
 }
 
 fn temporary_archive(place: &Place, id: &str) -> PathBuf {
