@@ -179,7 +179,10 @@ fn prune_names_the_damaged_ones_that_it_keeps_and_clears_up_after_one_that_was_k
     }
     assert!(!left.exists());
     let json = run(directory.path(), &["prune", "--keep", "1", "--json"]).json();
-    let expected = serde_json::json!({ "removed": [], "kept_damaged": [ids[0]], "dry_run": false });
+    let expected = serde_json::json!({
+        "removed": [], "kept_damaged": [ids[0]], "kept_for": {}, "removed_replaced": [],
+        "dry_run": false,
+    });
     assert_eq!(json, expected);
 }
 

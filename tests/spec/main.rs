@@ -6,6 +6,7 @@ mod agentos;
 mod agreement;
 mod answers;
 mod backup_faults;
+mod backup_losses;
 mod backup_trust;
 mod backups;
 mod calls;

@@ -41,7 +41,7 @@ pub enum Form {
     Archive,
 }
 
-const ARCHIVE_ENDINGS: [&str; 3] = [".tar.zst", ".tar.gz", ".tgz"];
+pub(super) const ARCHIVE_ENDINGS: [&str; 3] = [".tar.zst", ".tar.gz", ".tgz"];
 
 /// Lists the backups, newest first.
 pub(super) fn list(place: &Place) -> Result<Vec<BackupEntry>, Error> {

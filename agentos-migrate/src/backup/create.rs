@@ -14,12 +14,13 @@ use super::reading_back::{self, Found, Reader};
 use super::snapshot::Snapshot;
 use super::source::{self, FileSource, Listing};
 use super::{archive, files, paths, verify};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// What an unfinished backup's name begins with.
 const TEMPORARY: &str = ".tmp-";
 
 pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest, Error> {
+    place.check_apart()?;
     files::create_dir_all(&place.directory)?;
     clean_leftovers(place)?;
     let earlier = catalog::list(place)?;
@@ -42,11 +43,21 @@ pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest,
 pub(super) fn clean_leftovers(place: &Place) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(&place.directory) else { return Ok(()) };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if entry.file_name().to_str().is_some_and(is_leftover) {
             files::remove_tree(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether this is a name that only an unfinished backup or removal has.
+fn is_leftover(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(TEMPORARY) else { return false };
+    match rest.strip_prefix("removed-") {
+        // Backups of other tools are removed too.
+        Some(id) => paths::check_id(id).is_ok(),
+        None => paths::is_of_our_form(rest.strip_suffix(".tar.zst").unwrap_or(rest)),
+    }
 }
 
 fn temporary_archive(place: &Place, id: &str) -> PathBuf {
@@ -69,6 +80,7 @@ impl Staging<'_> {
         let root = self.work.join(self.id);
         files::create_dir_all(&root)?;
         let databases = source::find_databases(self.place, self.options)?;
+        self.refuse_none_of_some(&databases)?;
         let mut listing = match (self.options.blobs, self.options.databases.is_empty()) {
             (Blobs::Include, true) => source::find_files(self.place, &databases)?,
             _ => Listing::default(),
@@ -91,6 +103,21 @@ impl Staging<'_> {
         self.record_versions(&root, &mut manifest)?;
         self.publish(&root, &manifest)?;
         Ok(manifest)
+    }
+
+    /// A backup without any database, of a directory that has some, would be called verified.
+    fn refuse_none_of_some(&self, databases: &[source::DatabaseSource]) -> Result<(), Error> {
+        let names = self.place.declared.iter();
+        let mut paths =
+            names.map(|name| self.place.data_dir.join(format!("{name}{}", paths::DATABASE_ENDING)));
+        match paths.find(|path| databases.is_empty() && path.exists()) {
+            Some(path) => Err(Error::new(
+                ErrorKind::BackupFailed,
+                format!("no database was found to save, and {} is there", path.display()),
+            )
+            .with_hint("see what `--data-dir` and `--backup-dir` lead to")),
+            None => Ok(()),
+        }
     }
 
     /// An archive needs room for the tree and, at worst, for itself.
@@ -128,6 +155,7 @@ impl Staging<'_> {
             files: BTreeMap::new(),
             directories: listing.directories.clone(),
             migration_versions: BTreeMap::new(),
+            missing_databases: source::missing_databases(self.place),
             notes: listing.notes.clone(),
             own_sum: None,
         }

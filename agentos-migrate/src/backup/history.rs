@@ -5,12 +5,13 @@
 //! present history is kept, but for migrations that a restored database no
 //! longer records: they are pending again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
 use rusqlite::Connection;
 
+use super::manifest::Manifest;
 use super::place::Place;
 use super::restore::TRACKING;
 use super::snapshot::refused;
@@ -50,34 +51,56 @@ pub(super) fn agree(
     Ok(to_run_again)
 }
 
-/// Versions that a live database records and its restored form does not.
+/// Versions that a database had before and its restored form does not record.
 fn lost_versions(
     place: &Place,
     stage: &Path,
     entries: &BTreeSet<String>,
 ) -> Result<BTreeSet<Version>, Error> {
+    let history = applied(&stage.join(TRACKING))?;
     let mut lost = BTreeSet::new();
-    for entry in
-        entries.iter().filter(|entry| entry.ends_with(paths::DATABASE_ENDING) && *entry != TRACKING)
-    {
-        let table = &place.schema_version_table;
-        let staged = stage.join(entry);
+    for name in entries.iter().filter_map(|entry| database_of(entry)) {
+        let staged = stage.join(format!("{name}{}", paths::DATABASE_ENDING));
         let mut restored = BTreeSet::new();
         if staged.metadata().is_ok_and(|metadata| metadata.len() > 0) {
             let connection = verify::open_copy(&staged)?;
             restored.extend(versions(
-                &schema_version::recorded(&connection, table)
+                &schema_version::recorded(&connection, &place.schema_version_table)
                     .map_err(|error| refused("read", &staged, error))?,
             ));
         }
-        let live = place.data_dir.join(entry);
-        // A live file that can't be read is what is being replaced.
-        if let Ok(Some(connection)) = reading::open(&live) {
-            let recorded = schema_version::recorded(&connection, table).unwrap_or_default();
-            lost.extend(versions(&recorded).filter(|version| !restored.contains(version)));
-        }
+        let had = had_before(place, name, &history);
+        lost.extend(had.into_iter().filter(|version| !restored.contains(version)));
     }
     Ok(lost)
+}
+
+/// Returns the name of a database among the entries, but for the tracking database.
+fn database_of(entry: &str) -> Option<&str> {
+    entry.strip_suffix(paths::DATABASE_ENDING).filter(|_| entry != TRACKING)
+}
+
+/// Returns the versions that a database had before the restore: its own records, or what the history has
+/// of it where the file is gone, damaged, or was made anew by a program.
+fn had_before(place: &Place, name: &str, history: &BTreeSet<Version>) -> BTreeSet<Version> {
+    let live = place.data_dir.join(format!("{name}{}", paths::DATABASE_ENDING));
+    let recorded = match reading::open(&live) {
+        Ok(Some(connection)) => {
+            let recorded = schema_version::recorded(&connection, &place.schema_version_table);
+            versions(&recorded.unwrap_or_default()).collect()
+        }
+        // A live file that can't be read is what is being replaced.
+        _ => BTreeSet::new(),
+    };
+    if !recorded.is_empty() {
+        return recorded;
+    }
+    let touching = place.touching.get(name);
+    history
+        .iter()
+        .filter(|version| touching.is_some_and(|touching| touching.contains(version)))
+        .cloned()
+        .collect()
 }
 
 /// Returns those of the recorded texts that are versions: `0003` and `00003` are one.
@@ -90,30 +113,29 @@ fn versions(recorded: &[String]) -> impl Iterator<Item = Version> {
 /// Only what this restore would bring about counts; what differs already is not its matter.
 pub(super) fn refuse_torn(
     place: &Place,
-    backup_id: &str,
+    manifest: &Manifest,
+    restored: &[String],
     stage: &Path,
     entries: &BTreeSet<String>,
 ) -> Result<(), Error> {
     let before = applied(&place.data_dir.join(TRACKING))?;
     let after = applied(&stage.join(TRACKING))?;
+    let had = all_had_before(place, &before)?;
     let mut torn = Vec::new();
-    let listed = std::fs::read_dir(&place.data_dir)
-        .map_err(|error| files::failed("read", &place.data_dir, error))?;
-    for name in listed.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        if !name.ends_with(paths::DATABASE_ENDING) || name == TRACKING {
-            continue;
-        }
-        let is_restored = entries.contains(&name);
-        let path = if is_restored { stage.join(&name) } else { place.data_dir.join(&name) };
+    for entry in entries {
+        let Some(name) = database_of(entry) else { continue };
+        let path = stage.join(entry);
         let Ok(Some(connection)) = reading::open(&path) else { continue };
         let recorded = schema_version::recorded(&connection, &place.schema_version_table)
             .map_err(|error| refused("read", &path, error))?;
         for version in versions(&recorded).filter(|version| !after.contains(version)) {
-            if is_restored {
-                torn.push(format!("the backup's {name} has {version}, which is not applied now"));
-            } else if before.contains(&version) {
-                torn.push(format!("{name} has {version}, which would have to run again"));
-            }
+            torn.push(format!("the backup's {name}.db has {version}, which is not applied now"));
+        }
+    }
+    let is_restored = |name: &str| entries.contains(&format!("{name}{}", paths::DATABASE_ENDING));
+    for (name, had) in had.iter().filter(|(name, _)| !is_restored(name)) {
+        for version in had.iter().filter(|v| !after.contains(v) && before.contains(v)) {
+            torn.push(format!("{name}.db has {version}, which would have to run again"));
         }
     }
     if torn.is_empty() {
@@ -123,11 +145,79 @@ pub(super) fn refuse_torn(
         ErrorKind::Usage,
         "these databases alone would not agree with the others and the history",
     );
-    Err(torn.into_iter().fold(error, Error::detail)
+    let together = together(manifest, restored.iter().cloned().collect(), &had, &before);
+    Err(torn
+        .into_iter()
+        .fold(error, Error::detail)
         .in_state("nothing was changed")
-        .with_hint(format!(
-            "restore them together, with one `--database NAME` each, or everything: `restore {backup_id}`"
-        )))
+        .with_hint(way_out(manifest, together)))
+}
+
+/// Returns what every database had before, by name; those of the set too whose file is gone.
+fn all_had_before(
+    place: &Place,
+    history: &BTreeSet<Version>,
+) -> Result<BTreeMap<String, BTreeSet<Version>>, Error> {
+    let listed = std::fs::read_dir(&place.data_dir)
+        .map_err(|error| files::failed("read", &place.data_dir, error))?;
+    let listed = listed.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let found = listed.filter_map(|entry| database_of(&entry).map(str::to_owned));
+    let names: BTreeSet<String> = found.chain(place.touching.keys().cloned()).collect();
+    Ok(names.into_iter().map(|name| (name.clone(), had_before(place, &name, history))).collect())
+}
+
+/// Returns the databases that agree when they are restored together; nothing if the backup lacks one.
+fn together(
+    manifest: &Manifest,
+    mut names: BTreeSet<String>,
+    had: &BTreeMap<String, BTreeSet<Version>>,
+    history: &BTreeSet<Version>,
+) -> Option<BTreeSet<String>> {
+    const HISTORY: &str = "migrations";
+    let held = |name: &String| -> BTreeSet<Version> {
+        manifest.migration_versions.get(name).into_iter().flat_map(|list| versions(list)).collect()
+    };
+    loop {
+        let lost: BTreeSet<Version> = names
+            .iter()
+            .flat_map(|name| {
+                let held = held(name);
+                let had = had.get(name).cloned().unwrap_or_default();
+                had.into_iter().filter(move |version| !held.contains(version))
+            })
+            .collect();
+        let needs_history = names.contains(HISTORY)
+            || names.iter().any(|name| held(name).iter().any(|version| !history.contains(version)));
+        let with = had.iter().filter(|(_, had)| {
+            if needs_history { !had.is_empty() } else { had.iter().any(|v| lost.contains(v)) }
+        });
+        let with = with.map(|(name, _)| name.clone());
+        let with = with.chain(needs_history.then(|| HISTORY.to_owned()));
+        let more: Vec<String> = with.filter(|name| !names.contains(name)).collect();
+        if more.is_empty() {
+            return Some(names);
+        }
+        if more.iter().any(|name| !manifest.databases.contains(name)) {
+            return None;
+        }
+        names.extend(more);
+    }
+}
+
+/// Says which restore does agree.
+fn way_out(manifest: &Manifest, together: Option<BTreeSet<String>>) -> String {
+    let id = &manifest.backup_id;
+    let whole = format!("everything: `restore {id}`");
+    let others = "a backup that holds the other databases too: `list-backups`";
+    match (together, manifest.scope.holds_all_databases()) {
+        (Some(names), holds_all) => {
+            let options: String = names.iter().map(|name| format!(" --database {name}")).collect();
+            let rest = if holds_all { format!(", or {whole}") } else { String::new() };
+            format!("restore them together: `restore {id}{options}`{rest}")
+        }
+        (None, true) => format!("restore {whole}"),
+        (None, false) => format!("restore {others}"),
+    }
 }
 
 /// Returns the versions that a history has as applied.

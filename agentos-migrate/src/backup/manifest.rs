@@ -69,6 +69,9 @@ pub struct Manifest {
     /// The migrations recorded in each database's `schema_version`, by database.
     #[serde(default)]
     pub migration_versions: BTreeMap<String, Vec<String>>,
+    /// The databases of the set that had no file in the data directory.
+    #[serde(default)]
+    pub missing_databases: Vec<String>,
     /// What was left out, and why.
     #[serde(default)]
     pub notes: Vec<String>,

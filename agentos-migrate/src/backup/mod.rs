@@ -13,6 +13,7 @@ mod files;
 mod hashing;
 mod held;
 mod history;
+mod kept;
 mod manifest;
 mod options;
 mod paths;
@@ -29,6 +30,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +48,7 @@ pub(crate) use self::swap::pending;
 use self::options::Listener;
 use self::place::Place;
 use crate::error::Error;
+use crate::migration::Migration;
 use crate::registry::Registry;
 use crate::sqlite::lock::RunLock;
 use crate::sqlite::{journal_modes, session};
@@ -84,6 +87,7 @@ impl BackupManager {
                 data_dir,
                 declared: Vec::new(),
                 paths: None,
+                touching: BTreeMap::new(),
                 wait: Duration::from_secs(30),
                 schema_version_table: crate::registry::SCHEMA_VERSION_TABLE.to_owned(),
                 application_version: String::new(),
@@ -97,6 +101,12 @@ impl BackupManager {
         let mut manager = Self::new(data_dir);
         manager.place.declared =
             registry.databases().iter().map(|name| (*name).to_owned()).collect();
+        for info in registry.migrations().iter().map(Migration::info) {
+            for database in info.databases.iter() {
+                let touching = manager.place.touching.entry((*database).to_owned()).or_default();
+                touching.insert(info.version.clone());
+            }
+        }
         registry.schema_version_table().clone_into(&mut manager.place.schema_version_table);
         if !registry.backup().is_empty() {
             manager.place.paths =
@@ -141,7 +151,7 @@ impl BackupManager {
     /// # Errors
     ///
     /// `Busy` if a writer or another run does not let go, `DiskFull`,
-    /// `DamagedDatabase`, `BackupFailed`; earlier backups stay as they are.
+    /// `DamagedDatabase`, `BackupFailed`, `Usage` for a folder that holds the data itself; earlier backups stay as they are.
     pub fn create_backup(&self, options: &BackupOptions) -> Result<Manifest, Error> {
         let _lock = self.lock()?;
         self.recover_alone()?;
@@ -203,8 +213,9 @@ impl BackupManager {
     ///
     /// # Errors
     ///
-    /// `UnknownBackup`, `Io`.
+    /// `UnknownBackup`, `Io`, `Usage` for a folder that holds the data itself.
     pub fn delete_backup(&self, id: &str) -> Result<(), Error> {
+        self.place.check_apart()?;
         let _lock = self.lock()?;
         retention::delete(&self.place, id)
     }
@@ -221,23 +232,27 @@ impl BackupManager {
 
     /// Removes the backups that are neither among the newest `keep_count` nor younger than `keep_days`.
     ///
-    /// The newest good one is never removed; whether it is good is checked now, by reading it whole. A
+    /// The newest good one of each thing that any holds is never removed: of each database, of `blobs`, of
+    /// `metadata`, of the other files. Whether it is good is checked now, by reading it whole. A
     /// damaged one is never removed either: it may hold what nothing else has. What an interrupted
-    /// cleanup or backup left is removed too.
+    /// cleanup or backup left is removed too. So is what restores replaced, by the same count and age, if
+    /// it is older than the newest backup; what the last one replaced stays.
     ///
     /// # Errors
     ///
     /// As [`delete_backup`](Self::delete_backup); what was removed stays removed.
     pub fn cleanup_old_backups(&self, keep_count: usize, keep_days: u32) -> Result<Cleanup, Error> {
         self.place.check_exists()?;
+        self.place.check_apart()?;
         let _lock = self.lock()?;
         let cleanup = retention::removable(&self.place, keep_count, keep_days)
             .map_err(Error::or_unchanged)?;
         retention::delete_all(&self.place, &cleanup.removed)?;
+        cleanup.removed_replaced.iter().try_for_each(|tree| files::remove_tree(tree))?;
         Ok(cleanup)
     }
 
-    /// Removes automatic backups beyond the newest `keep_count`. The caller holds the run lock.
+    /// Removes automatic backups beyond the newest `keep_count`, but for the last copies. The caller holds the run lock.
     pub(crate) fn clean_automatic_locked(&self, keep_count: usize) -> Result<(), Error> {
         let ids = retention::removable_automatic(&self.place, keep_count)?;
         retention::delete_all(&self.place, &ids)

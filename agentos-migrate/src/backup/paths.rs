@@ -44,6 +44,16 @@ pub(super) fn time_of(id: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%S").ok()
 }
 
+/// Asks whether [`new_id`] may have made this.
+pub(super) fn is_of_our_form(id: &str) -> bool {
+    let Some((_, random)) = id.rsplit_once('_') else { return false };
+    let is_hex = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+    id.len() == "backup_YYYYMMDD_HHMMSS_xxxxxxxx".len()
+        && random.len() == 8
+        && random.bytes().all(is_hex)
+        && time_of(id).is_some()
+}
+
 /// Refuses what is no id, before it meets the file system.
 pub(super) fn check_id(id: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -1,12 +1,15 @@
 //! Where data and backups are, and how patient and talkative to be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::options::Listener;
 use super::paths;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::STATE_DIR;
 use crate::sqlite::directory::refuse_unusable;
+use crate::version::Version;
 
 /// The settings of one [`BackupManager`](super::BackupManager).
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(super) struct Place {
     pub(super) declared: Vec<String>,
     /// What to back up besides the declared databases; everything if nothing is said.
     pub(super) paths: Option<Vec<String>>,
+    /// The migrations of the set that touch each database, by its name.
+    pub(super) touching: BTreeMap<String, BTreeSet<Version>>,
     pub(super) wait: Duration,
     pub(super) schema_version_table: String,
     pub(super) application_version: String,
@@ -45,6 +50,42 @@ impl Place {
         let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
         let (inner, outer) = (absolute(&self.directory).ok()?, absolute(&self.data_dir).ok()?);
         inner.strip_prefix(outer).ok().map(Path::to_owned)
+    }
+
+    /// Asks whether this is the folder of backups, however it is spelled.
+    pub(super) fn is_folder_of_backups(&self, path: &Path) -> bool {
+        !path.is_symlink()
+            && self
+                .directory
+                .canonicalize()
+                .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder == path))
+    }
+
+    /// Asks whether the folder of backups lies in this one, however it is spelled.
+    pub(super) fn is_above_backups(&self, path: &Path) -> bool {
+        self.directory
+            .canonicalize()
+            .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder.starts_with(path)))
+    }
+
+    /// Refuses a folder of backups whose backups would lack files, or in which data would pass for a backup.
+    pub(super) fn check_apart(&self) -> Result<(), Error> {
+        let (folder, data) = (resolved(&self.directory), resolved(&self.data_dir));
+        let reserved = |name: &str| folder.starts_with(data.join(name));
+        let fault = if data.starts_with(&folder) {
+            "is the data directory, or above it"
+        } else if reserved(STATE_DIR) {
+            "is in the engine's own folder"
+        } else if paths::NAMED_FOLDERS.into_iter().any(reserved) {
+            "is in a folder that is to be saved itself"
+        } else {
+            return Ok(());
+        };
+        let text = format!("the folder of backups {} {fault}", self.directory.display());
+        Err(Error::new(ErrorKind::Usage, text)
+            .detail("what is in the folder of backups is no part of a backup")
+            .in_state("nothing was changed")
+            .with_hint("give a folder outside of the data directory: `--backup-dir PATH`"))
     }
 
     /// Refuses a question about a folder that is not there: `no backups` would be taken for an answer.
@@ -114,6 +155,18 @@ impl Place {
             });
         }
         Ok(())
+    }
+}
+
+/// Returns where a path leads, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, real)) = there else { return absolute };
+    match absolute.strip_prefix(above) {
+        Ok(rest) if rest.as_os_str().is_empty() => real,
+        Ok(rest) => real.join(rest),
+        Err(_) => absolute,
     }
 }
 

@@ -13,7 +13,7 @@ use super::manifest::{Manifest, Scope};
 use super::options::{Blobs, Meter, Phase, RestoreOptions, Verification};
 use super::place::{Place, plain_name};
 use super::unpacking::Unpacking;
-use super::{archive, files, history, paths, reading_back, swap, verify};
+use super::{archive, files, history, kept, paths, reading_back, swap, verify};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::history_table;
 
@@ -27,7 +27,7 @@ pub struct RestoreReport {
     pub databases: Vec<String>,
     /// The entries of the data directory that were replaced or removed.
     pub entries: Vec<String>,
-    /// Where what was replaced is kept until the next restore.
+    /// Where what was replaced is kept until a cleanup removes it.
     pub replaced: PathBuf,
     /// Files in the backup that its manifest does not name, by their path there: nobody knows what they are.
     pub not_used: Vec<String>,
@@ -58,12 +58,14 @@ pub(super) fn restore(
     files::create_dir_all(&unpacked)?;
     let not_used = bring(place, &entry, &manifest, &unpacked, &wanted, options.verify)?;
     let wanted_databases = manifest.database_paths().filter(|stored| wanted(stored));
-    let databases = wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
+    let databases: Vec<String> =
+        wanted_databases.filter_map(paths::database_name).map(str::to_owned).collect();
     let mut entries = lay_out(place, &manifest, &unpacked, &stage, &wanted)?;
+    kept::keep(place, &manifest, &stage, &entries)?;
     entries.extend(removals(place, &manifest, options, &stage, &entries)?);
     let to_run_again = history::agree(place, &manifest.backup_id, &stage, &mut entries)?;
-    if !options.databases.is_empty() {
-        history::refuse_torn(place, &manifest.backup_id, &stage, &entries)?;
+    if !options.databases.is_empty() || !manifest.scope.holds_all_databases() {
+        history::refuse_torn(place, &manifest, &databases, &stage, &entries)?;
     }
     files::remove_tree(&unpacked)?;
     let held = Held::take(place, &entries)?;
@@ -225,13 +227,11 @@ fn removals(
         let is_database =
             name.ends_with(paths::DATABASE_ENDING) && paths::owner_of_side_file(&name).is_none();
         let is_side_file = paths::owner_of_side_file(&name).is_some();
-        let is_ours = name == crate::sqlite::STATE_DIR
-            || name == "backups"
-            || entry.path() == place.directory;
+        let is_ours = name == crate::sqlite::STATE_DIR || name == "backups";
         // No backup holds a link, so that one is missing says nothing.
         let is_link = entry.path().is_symlink();
         let is_kept = is_ours || is_side_file || is_link || entries.contains(&name);
-        if is_kept || !(is_database || everything) {
+        if is_kept || !(is_database || everything) || kept::holds_backups(place, &entry.path())? {
             continue;
         }
         files::create_file(&stage.join(swap::REMOVALS).join(&name))?;

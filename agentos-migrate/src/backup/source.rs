@@ -110,6 +110,13 @@ pub(super) fn find_databases(
     Ok(databases)
 }
 
+/// Returns the databases of the set that have no file.
+pub(super) fn missing_databases(place: &Place) -> Vec<String> {
+    let file = |name: &String| place.data_dir.join(format!("{name}{}", paths::DATABASE_ENDING));
+    let missing = place.declared.iter().filter(|name| file(name).symlink_metadata().is_err());
+    missing.cloned().collect()
+}
+
 fn database(place: &Place, found: &Found, has_side_file: bool) -> Result<DatabaseSource, Error> {
     if found.metadata.is_symlink() {
         return Err(Error::new(

@@ -3,10 +3,12 @@
 //! `.agentos-migrate/restore.json` lists what is replaced. Once it is on the
 //! disk, the restore is going to be finished: each step looks at what is
 //! there and does what is left, so it may be cut off and begun again at any
-//! point. The replaced files end in `.agentos-migrate/replaced`.
+//! point. The replaced files end in `.agentos-migrate/replaced`, in a folder for each restore: what was
+//! live may be in no backup, so only `prune` removes it.
 
 use std::path::{Path, PathBuf};
 
+use chrono::{NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{files, paths};
@@ -20,6 +22,8 @@ pub(super) const NEW: &str = "restore-new";
 pub(super) const REMOVALS: &str = ".removals";
 /// Where the old one goes.
 const OLD: &str = "replaced";
+/// With what the name of such a folder begins; the backup's id follows.
+const TIME: &str = "%Y%m%d_%H%M%S_%6f_";
 const FORMAT: u32 = 1;
 
 /// What is going to be done.
@@ -29,6 +33,16 @@ struct Journal {
     backup_id: String,
     /// Entries of the data directory that are replaced, or removed if there is no new one.
     entries: Vec<String>,
+    /// The folder below `replaced` for what is replaced; an older version had none.
+    #[serde(default)]
+    replaced: Option<String>,
+}
+
+impl Journal {
+    fn old(&self, state: &Path) -> PathBuf {
+        let all = state.join(OLD);
+        self.replaced.as_ref().map_or_else(|| all.clone(), |folder| all.join(folder))
+    }
 }
 
 /// Returns whether a restore was interrupted after its decision: one question to the file system.
@@ -58,16 +72,60 @@ pub(super) fn commit(
     entries: Vec<String>,
 ) -> Result<PathBuf, Error> {
     let state = data_dir.join(STATE_DIR);
-    files::remove_tree(&state.join(OLD))?;
-    files::create_dir_all(&state.join(OLD))?;
-    files::sync_tree(&state.join(NEW))?;
-    files::sync_dir(&state)?;
-    let journal = Journal { format: FORMAT, backup_id: backup_id.to_owned(), entries };
-    let json = serde_json::to_vec_pretty(&journal)
-        .map_err(|error| Error::new(ErrorKind::Io, "cannot write restore.json").caused_by(error))?;
-    files::write_atomically(&state.join(JOURNAL), &json)?;
+    let folder = format!("{}{backup_id}", Utc::now().format(TIME));
+    let journal = Journal {
+        format: FORMAT,
+        backup_id: backup_id.to_owned(),
+        entries,
+        replaced: Some(folder),
+    };
+    let old = journal.old(&state);
+    if let Err(error) = decide(&state, &old, &journal) {
+        if !pending(data_dir) {
+            // Nothing is in it yet; an empty one that stays does no harm.
+            drop(std::fs::remove_dir(&old));
+        }
+        return Err(error);
+    }
     finish(data_dir, &journal)?;
-    Ok(state.join(OLD))
+    Ok(old)
+}
+
+fn decide(state: &Path, old: &Path, journal: &Journal) -> Result<(), Error> {
+    files::create_dir_all(old)?;
+    files::sync_dir(&state.join(OLD))?;
+    files::sync_tree(&state.join(NEW))?;
+    files::sync_dir(state)?;
+    let json = serde_json::to_vec_pretty(journal)
+        .map_err(|error| Error::new(ErrorKind::Io, "cannot write restore.json").caused_by(error))?;
+    files::write_atomically(&state.join(JOURNAL), &json)
+}
+
+/// A tree that a restore replaced.
+pub(super) struct Replaced {
+    pub(super) path: PathBuf,
+    /// When, in microseconds since 1970.
+    pub(super) at_us: i64,
+}
+
+/// Returns what restores replaced, newest first; not what an older version left there.
+pub(super) fn replaced(data_dir: &Path) -> Result<Vec<Replaced>, Error> {
+    let all = data_dir.join(STATE_DIR).join(OLD);
+    let listed = match std::fs::read_dir(&all) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(files::failed("read", &all, error)),
+    };
+    let tree = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let at = NaiveDateTime::parse_and_remainder(&name, TIME).ok()?.0;
+        let path = entry.path();
+        (!path.is_symlink() && path.is_dir())
+            .then(|| Replaced { path, at_us: at.and_utc().timestamp_micros() })
+    };
+    let mut found: Vec<Replaced> = listed.flatten().filter_map(tree).collect();
+    found.sort_by_key(|tree| std::cmp::Reverse(tree.at_us));
+    Ok(found)
 }
 
 /// Finishes a restore that was interrupted; removes a tree that was never decided for.
@@ -84,7 +142,8 @@ pub(super) fn recover(data_dir: &Path) -> Result<Option<String>, Error> {
     };
     let journal: Journal =
         serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, error.to_string()))?;
-    if journal.format != FORMAT || !journal.entries.iter().all(|entry| is_entry(entry)) {
+    let mut names = journal.entries.iter().chain(&journal.replaced);
+    if journal.format != FORMAT || !names.all(|name| is_entry(name)) {
         return Err(unreadable(&path, "it is not of a form that this program knows".to_owned()));
     }
     finish(data_dir, &journal)?;
@@ -108,7 +167,7 @@ fn is_entry(entry: &str) -> bool {
 
 fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     let state = data_dir.join(STATE_DIR);
-    let (new, old) = (state.join(NEW), state.join(OLD));
+    let (new, old) = (state.join(NEW), journal.old(&state));
     for entry in &journal.entries {
         let (live, staged, replaced) = (data_dir.join(entry), new.join(entry), old.join(entry));
         let is_there = |path: &Path| path.symlink_metadata().is_ok();

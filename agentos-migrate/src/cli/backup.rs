@@ -1,5 +1,7 @@
 //! `backup`: makes a backup.
 
+use std::fmt::Write;
+
 use super::args;
 use super::exit::Exit;
 use super::settings::Settings;
@@ -18,12 +20,16 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Backup) -> Res
     let manager = ui.follow(manager.with_wait(arguments.waiting.time))?;
     let manifest = manager.create_backup(&options)?;
     let size = indicatif::HumanBytes(manifest.total_size_bytes);
-    let text = format!(
+    let mut text = format!(
         "backup    {}\n          {size} in {} files, verified\n          databases: {}\n",
         manifest.backup_id,
         manifest.checksums.len(),
         manifest.databases.join(", ")
     );
+    if !manifest.missing_databases.is_empty() {
+        let missing = manifest.missing_databases.join(", ");
+        let _ = writeln!(text, "          not in the data directory, though in the set: {missing}");
+    }
     ui.answer(&text, &manifest);
     Ok(Exit::Done)
 }

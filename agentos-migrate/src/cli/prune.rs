@@ -27,6 +27,12 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Prune) -> Resu
     for id in &cleanup.kept_damaged {
         let _ = writeln!(text, "kept  {id}, which is no good one: `verify --backup {id}` says why");
     }
+    for (id, things) in &cleanup.kept_for {
+        let _ = writeln!(text, "kept  {id}: no newer good backup holds {}", things.join(", "));
+    }
+    for tree in &cleanup.removed_replaced {
+        let _ = writeln!(text, "{verb}  {}, which a restore replaced", tree.display());
+    }
     let _ = writeln!(text, "{verb} {} backup(s)", cleanup.removed.len());
     let mut document = json!(cleanup);
     document["dry_run"] = arguments.dry_run.into();

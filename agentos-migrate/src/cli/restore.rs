@@ -33,8 +33,9 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Re
     );
     let _ = writeln!(
         text,
-        "          what was replaced is in {} until the next restore",
-        report.replaced.display()
+        "          what was replaced is in {}; only `{} prune` removes it, when it is old",
+        report.replaced.display(),
+        ui.name
     );
     for stored in &report.not_used {
         let _ = writeln!(text, "          not used: {stored}, as the manifest does not name it");
