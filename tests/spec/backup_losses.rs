@@ -163,7 +163,7 @@ fn a_lost_or_damaged_database_is_not_restored_alone_if_it_had_migrations_that_ot
         std::fs::remove_file(&file).expect("removes");
         match lost {
             "damaged" => std::fs::write(&file, [7_u8; 9000]).expect("writes"),
-            "empty" => drop(directory.sql("conversations", "CREATE TABLE made_by_a_program(a)")),
+            "empty" => directory.sql("conversations", "CREATE TABLE made_by_a_program(a)"),
             _ => {}
         }
         let before = directory.contents();
