@@ -346,3 +346,26 @@ fn a_file_in_the_place_of_the_folder_of_backups_is_said() {
         assert!(error["hint"].to_string().contains("--backup-dir"), "{error}");
     }
 }
+
+#[test]
+fn what_is_said_of_a_restore_is_said_of_a_backup_or_refused() {
+    let (directory, _) = upgraded();
+    let path = directory.path();
+    let id = BackupManager::new(path).create_backup(&BackupOptions::default()).expect("makes");
+    // The option takes several names, and so the ID.
+    let said = run(path, &["restore", "--database", "rules", &id.backup_id, "--yes", "--json"]);
+    let error = told(&said, 64, "usage");
+    assert!(error["hint"].to_string().contains("restore ID --database rules"), "{error}");
+    let asked = run(path, &["restore", &id.backup_id, "--database", "rules", "--no-blobs"]);
+    let hint = format!("restore {} --database rules --no-blobs --yes`", id.backup_id);
+    assert!(asked.code == 64 && asked.err.contains(&hint), "{}", asked.err);
+    assert!(asked.err.contains(&format!("--data-dir {}", path.display())), "{}", asked.err);
+}
+
+#[test]
+fn a_wait_longer_than_any_clock_goes_is_a_long_one() {
+    let directory = agentos::directory("agentos-v0");
+    let said =
+        run(directory.path(), &["upgrade", "--no-backup", "--wait", "18446744073709551615h"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}

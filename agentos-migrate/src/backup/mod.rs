@@ -50,7 +50,7 @@ use self::place::Place;
 use crate::error::Error;
 use crate::migration::Migration;
 use crate::registry::Registry;
-use crate::sqlite::lock::RunLock;
+use crate::sqlite::lock::{LONGEST_WAIT, RunLock};
 use crate::sqlite::{journal_modes, session};
 
 /// Makes, lists, checks, restores and removes backups of one data directory.
@@ -122,10 +122,10 @@ impl BackupManager {
         self
     }
 
-    /// Sets how long to wait for writers and for other runs (30 s).
+    /// Sets how long to wait for writers and for other runs (30 s), twenty days at most.
     #[must_use]
     pub fn with_wait(mut self, wait: Duration) -> Self {
-        self.place.wait = wait;
+        self.place.wait = wait.min(LONGEST_WAIT);
         self
     }
 

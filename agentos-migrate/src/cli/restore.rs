@@ -15,9 +15,10 @@ use crate::error::Error;
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Result<Exit, Error> {
     let directory = arguments.directory.as_deref();
     let Some(id) = &arguments.id else {
+        refuse_without_id(ui, arguments)?;
         return list_backups::show(settings, ui, directory);
     };
-    confirm(settings, ui, id, arguments.yes)?;
+    confirm(settings, ui, id, arguments)?;
     let manager = settings.backups(directory).with_wait(arguments.waiting.time);
     let manager = ui.follow(manager)?;
     let options = RestoreOptions {
@@ -51,16 +52,51 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Re
     Ok(Exit::Done)
 }
 
+/// Refuses what is said of a restore without saying of which backup: a list is no restore.
+fn refuse_without_id(ui: &Ui, arguments: &args::Restore) -> Result<(), Error> {
+    let is_bare = arguments.database.is_empty()
+        && !(arguments.yes || arguments.skip_verify || arguments.no_blobs);
+    if is_bare {
+        return Ok(());
+    }
+    let error = usage("it is not said which backup to restore").in_state("nothing was changed");
+    Err(error.with_hint(format!(
+        "write the ID first: `{} restore ID{}`; `restore` alone lists the backups",
+        ui.name,
+        options_of(arguments)
+    )))
+}
+
+/// Returns the options that decide what a restore does, as they are written.
+fn options_of(arguments: &args::Restore) -> String {
+    let mut text = String::new();
+    for database in &arguments.database {
+        let _ = write!(text, " --database {database}");
+    }
+    for (given, option) in
+        [(arguments.no_blobs, " --no-blobs"), (arguments.skip_verify, " --skip-verify")]
+    {
+        text.push_str(if given { option } else { "" });
+    }
+    if let Some(directory) = &arguments.directory {
+        let _ = write!(text, " --backup-dir {}", directory.display());
+    }
+    text
+}
+
 /// Asks on a terminal; without one, a restore needs `--yes`.
-fn confirm(settings: &Settings, ui: &Ui, id: &str, yes: bool) -> Result<(), Error> {
-    if yes {
+fn confirm(settings: &Settings, ui: &Ui, id: &str, arguments: &args::Restore) -> Result<(), Error> {
+    if arguments.yes {
         return Ok(());
     }
     let question = format!("restoring {id} replaces the files in {}", settings.data_dir.display());
     let refused = |text: String| {
-        usage(text)
-            .in_state("nothing was changed")
-            .with_hint(format!("`{} restore {id} --yes`", ui.name))
+        usage(text).in_state("nothing was changed").with_hint(format!(
+            "`{} --data-dir {} restore {id}{} --yes`",
+            ui.name,
+            settings.data_dir.display(),
+            options_of(arguments)
+        ))
     };
     if !std::io::stdin().is_terminal() {
         return Err(refused(format!("{question}, and there is no terminal to ask")));

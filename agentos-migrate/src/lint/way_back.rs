@@ -15,7 +15,8 @@ pub(super) fn judge(info: &MigrationInfo, facts: &Facts, found: &mut Vec<Found>)
     match &info.downgrade {
         Downgrade::Absent => {
             let one = Found::new(&rules::NO_WAY_BACK, "it has no downgrade and does not say why");
-            let is_sql = info.location.file.ends_with(".sql");
+            let is_sql =
+                std::path::Path::new(info.location.file).extension() == Some("sql".as_ref());
             found.push(if is_sql { one.fixed_by(WAY_BACK_OF_A_FILE) } else { one });
         }
         Downgrade::Irreversible(reason) if reason.trim().is_empty() => {

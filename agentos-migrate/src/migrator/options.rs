@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::context::Observer;
 use crate::event::Progress;
 use crate::plan::Force;
+use crate::sqlite::lock::LONGEST_WAIT;
 
 /// How a run is to be done. The defaults are the safe ones, in the library and on the command line alike.
 #[derive(Clone)]
@@ -76,12 +77,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Sets how long to wait for other runs and for programs that use the files (30 s).
+    /// Sets how long to wait for other runs and for programs that use the files (30 s), twenty days at most.
     ///
     /// A question, such as [`Migrator::status`](crate::Migrator::status), waits at most 2 s of it.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
+        self.wait = wait.min(LONGEST_WAIT);
         self
     }
 

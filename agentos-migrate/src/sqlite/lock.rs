@@ -15,6 +15,9 @@ use crate::sqlite::failure::io_on_file;
 
 const FILE_NAME: &str = "lock";
 
+/// Nobody waits longer: SQLite counts milliseconds in 31 bits (<https://sqlite.org/c3ref/busy_timeout.html>).
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20 * 24 * 60 * 60);
+
 /// The run lock, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RunLock {
