@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(refused, wanted);
         }
         let comments = "-- Copyright: us\n-- see https://sqlite.org: a page\n-- note: all is well\n\
-            -- author: x\n-- version: 3\n-- This deletes the rows of: note\n-- TODO: x\n-- name: x\n-- tables: x\n";
+            -- author: x\n-- version: 3\n-- This deletes the rows of: note\n-- reviewed: x\n-- name: x\n-- tables: x\n";
         assert_eq!(options(comments, false), Ok((None, vec![], vec![])));
         assert_eq!(options("SELECT 1;\n-- depend_on: 0001", false), Ok((None, vec![], vec![])));
     }
