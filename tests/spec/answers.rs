@@ -369,3 +369,13 @@ fn a_wait_longer_than_any_clock_goes_is_a_long_one() {
         run(directory.path(), &["upgrade", "--no-backup", "--wait", "18446744073709551615h"]);
     assert_eq!(said.code, 0, "{}", said.err);
 }
+
+#[test]
+fn a_history_that_is_cut_off_is_not_taken_for_one_with_nothing_to_do() {
+    let directory = agentos::directory("agentos-v0");
+    let path = directory.path();
+    assert_eq!(run(path, &["upgrade", "--no-backup"]).code, 0);
+    let file = std::fs::OpenOptions::new().write(true).open(directory.file("migrations.db"));
+    file.and_then(|file| file.set_len(9_000)).expect("cuts");
+    told(&run(path, &["upgrade", "--json"]), 3, "damaged_database");
+}

@@ -73,7 +73,7 @@ pub(crate) struct Header {
 const HEADER_BYTES: usize = 100;
 
 /// Reads a database's header under a shared lock; nothing means "ask SQLite":
-/// the file is missing, busy, in WAL mode, has a journal, or is no database.
+/// the file is missing, busy, in WAL mode, has a journal, is no database, or not as long as its header says.
 pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
     let Some(base) = Base::find(None) else { return Ok(None) };
     let name = name_of(&real(path))?;
@@ -91,8 +91,9 @@ pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
     let alone =
         [b"-journal".as_slice(), b"-wal"].into_iter().all(|suffix| beside(suffix) == Ok(Ok(false)));
     let read = alone && file.read(&mut bytes, 0) == ffi::SQLITE_OK;
+    let whole = read && file.size().is_ok_and(|size| size == stated_size(&bytes));
     file.unlock(ffi::SQLITE_LOCK_NONE);
-    Ok(if read { parse(&bytes) } else { None })
+    Ok(if whole { parse(&bytes) } else { None })
 }
 
 fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
@@ -102,6 +103,16 @@ fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
         user_version: number_at(bytes, 60),
         application_id: number_at(bytes, 68),
     })
+}
+
+/// Returns the size that the header states: pages times bytes, of which 1 stands for 65,536
+/// (<https://sqlite.org/fileformat2.html#the_database_header>).
+fn stated_size(bytes: &[u8; HEADER_BYTES]) -> i64 {
+    let page_size = match u16::from_be_bytes([bytes[16], bytes[17]]) {
+        1 => 1 << 16,
+        size => i64::from(size),
+    };
+    i64::from(number_at(bytes, 28)) * page_size
 }
 
 fn number_at(bytes: &[u8; HEADER_BYTES], offset: usize) -> u32 {
