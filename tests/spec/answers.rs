@@ -379,3 +379,12 @@ fn a_history_that_is_cut_off_is_not_taken_for_one_with_nothing_to_do() {
     file.and_then(|file| file.set_len(9_000)).expect("cuts");
     told(&run(path, &["upgrade", "--json"]), 3, "damaged_database");
 }
+
+#[test]
+fn an_unknown_version_is_answered_with_one_that_the_command_takes() {
+    let directory = agentos::directory("agentos-v0");
+    let path = directory.path();
+    let hint = |arguments: &[&str]| run(path, arguments).err;
+    assert!(hint(&["accept", "0099"]).contains("did you mean `accept 0003`?"));
+    assert!(hint(&["upgrade", "--target", "0099"]).contains("did you mean `--target 0003`?"));
+}

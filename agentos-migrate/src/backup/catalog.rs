@@ -168,7 +168,7 @@ pub(super) fn entry(place: &Place, id: &str) -> Result<BackupEntry, Error> {
     let error = error.in_state("nothing was changed");
     Err(match nearest {
         Some((_, nearest)) => {
-            error.with_hint(format!("did you mean `restore {nearest}`? `list-backups` shows all"))
+            error.with_hint(format!("did you mean `{nearest}`? `list-backups` shows all"))
         }
         None => error.with_hint("make one with `backup`"),
     })

@@ -33,7 +33,10 @@ impl Migrator {
         let _lock = self.lock()?;
         self.recover_locked()?;
         let infos = self.infos();
-        let info = known(&infos, version)?;
+        let info = known(&infos, version).map_err(|error| {
+            let hint = error.hint().unwrap_or_default().replace("--target ", "accept ");
+            error.with_hint(hint)
+        })?;
         let mut history = questions::history(&self.data_dir, self.options.wait)?;
         let state = Status::of(&infos, &history).state(version);
         let row = match (state, history.row(&info.version)) {
