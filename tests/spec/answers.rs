@@ -388,3 +388,19 @@ fn an_unknown_version_is_answered_with_one_that_the_command_takes() {
     assert!(hint(&["accept", "0099"]).contains("did you mean `accept 0003`?"));
     assert!(hint(&["upgrade", "--target", "0099"]).contains("did you mean `--target 0003`?"));
 }
+
+#[test]
+fn a_run_lock_that_cannot_be_had_is_told_with_its_state_and_a_way_out() {
+    let (directory, _) = upgraded();
+    let path = directory.path();
+    let lock = directory.file(".agentos-migrate/lock");
+    std::fs::remove_file(&lock).expect("removes");
+    std::fs::create_dir(&lock).expect("makes a folder of it");
+    for arguments in [&["backup"][..], &["prune"], &["recover"], &["downgrade", "--target", "0000"]]
+    {
+        let said = run(path, &[arguments, &["--json"]].concat());
+        let error = said.json()["error"].clone();
+        assert_eq!(error["state_on_disk"], "nothing was changed", "{arguments:?} {}", said.out);
+        assert!(error["hint"].is_string(), "{arguments:?} {}", said.out);
+    }
+}

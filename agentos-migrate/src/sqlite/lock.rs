@@ -33,7 +33,7 @@ impl RunLock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file =
-            options.open(&path).map_err(|error| io_on_file(error, "open the run lock", &path))?;
+            options.open(&path).map_err(|error| unlocked(error, "open the run lock", &path))?;
         let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(2);
         loop {
@@ -46,7 +46,7 @@ impl RunLock {
                     pause = (pause * 2).min(Duration::from_millis(50));
                 }
                 Err(TryLockError::WouldBlock) => return Err(held(data_dir, &path, wait)),
-                Err(TryLockError::Error(error)) => return Err(io_on_file(error, "lock", &path)),
+                Err(TryLockError::Error(error)) => return Err(unlocked(error, "lock", &path)),
             }
         }
         let mut lock = Self { file };
@@ -78,10 +78,21 @@ fn prepare(data_dir: &Path) -> Result<PathBuf, Error> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(io_on_file(error, "create", &directory).in_state("nothing was changed"))
+            Err(unlocked(error, "create", &directory))
         }
         _ => Ok(directory.join(FILE_NAME)),
     }
+}
+
+/// Says of a lock that can't be had why, and that nothing was begun.
+fn unlocked(error: std::io::Error, doing: &str, path: &Path) -> Error {
+    let made = io_on_file(error, doing, path).in_state("nothing was changed");
+    if made.hint().is_some() {
+        return made;
+    }
+    made.with_hint(format!(
+        "the run lock is a file in the folder {STATE_DIR} of the data directory: see what is there with `ls -la`"
+    ))
 }
 
 fn held(data_dir: &Path, path: &Path, wait: Duration) -> Error {
