@@ -156,6 +156,8 @@ pub struct Recovery {
     pub taken_into_history: Vec<String>,
     /// Databases from which doubled version rows were removed.
     pub deduplicated: Vec<String>,
+    /// Lost databases that were made anew, without their rows.
+    pub recreated: Vec<String>,
 }
 
 impl Recovery {

@@ -5,7 +5,8 @@ use agentos_migrate::{
     RestoreOptions, Target,
 };
 
-use crate::support::Directory;
+use crate::support::command::run;
+use crate::support::{Directory, agentos, finds};
 
 /// Accounts; a migration over two files that must not run twice; a file with a migration of its own.
 fn accounts() -> Vec<Migration> {
@@ -314,5 +315,89 @@ fn what_an_earlier_recover_marked_and_a_run_then_failed_on_is_taken_back_with_th
         let refused = migrator.upgrade(&Target::Latest).expect_err("it would run twice");
         assert!(refused.hint().is_some_and(|hint| hint.contains("`recover`")), "{refused:?}");
         taken_back(&directory, &migrator, "0002");
+    }
+}
+
+#[test]
+fn a_lost_database_without_a_backup_is_made_anew_and_nothing_runs_on_the_others() {
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("log.db")).expect("loses");
+    refuses_to_go_on(&directory, &migrator, "`recover --recreate log` makes it new and empty");
+    let recovery = migrator.recreate(&["log"]).expect("makes it anew");
+    assert_eq!(recovery.recreated, ["log"]);
+    assert_eq!(amount(&directory), "500", "nothing ran again");
+    assert_eq!(directory.ask("log", "SELECT count(*) FROM line"), "0");
+    finds(&migrator, &[]);
+    assert!(migrator.upgrade(&Target::Latest).expect("all is applied").results.is_empty());
+    let notes = migrator.history().expect("tells");
+    let last = notes.last().and_then(|event| event.note.clone()).unwrap_or_default();
+    assert!(last.contains("log was lost"), "{last}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_is_made_anew_belongs_to_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (directory, migrator) = bank();
+    std::fs::remove_file(directory.file("log.db")).expect("loses");
+    migrator.recreate(&["log"]).expect("makes it anew");
+    let mode = std::fs::metadata(directory.file("log.db")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn only_what_is_lost_for_good_is_made_anew() {
+    let (directory, migrator) = bank();
+    let refused = |migrator: &Migrator, names: &[&str], kind, says: &str| {
+        let before = directory.contents();
+        let error = migrator.recreate(names).expect_err("refused");
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(format!("{error:?}").contains(says), "{error:?}");
+        assert!(error.hint().is_some(), "{error:?}");
+        assert_eq!(error.state(), Some("nothing was changed"));
+        assert_eq!(directory.contents(), before);
+    };
+    refused(&migrator, &["log"], ErrorKind::Usage, "is there, and is not made anew");
+    refused(&migrator, &["other"], ErrorKind::Usage, "no database other");
+    std::fs::remove_file(directory.file("log.db")).expect("loses");
+    refused(&migrator, &["log", "money"], ErrorKind::Usage, "money.db is there");
+    for suffix in ["-wal", "-journal"] {
+        let left = directory.file(&format!("log.db{suffix}"));
+        std::fs::write(&left, "rows").expect("leaves");
+        refused(&migrator, &["log"], ErrorKind::NeedsOperator, suffix);
+        std::fs::remove_file(left).expect("removes");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/nowhere/log.db", directory.file("log.db")).expect("links");
+        let error = migrator.recreate(&["log"]).expect_err("the disk may come back");
+        assert!(error.to_string().contains("is a link"), "{error:?}");
+        assert!(directory.file("log.db").is_symlink() && !directory.file("log.db").exists());
+        std::fs::remove_file(directory.file("log.db")).expect("removes");
+    }
+    let mut changed = accounts();
+    changed[1] = changed[1].clone().checksum(agentos_migrate::Checksum::from_bytes([7; 32]));
+    let other = Registry::new(&["money", "log", "notes"], changed);
+    let other = Migrator::new(other, directory.path());
+    refused(&other, &["log"], ErrorKind::NeedsOperator, "0002 is modified");
+    std::fs::remove_file(directory.file("migrations.db")).expect("loses the history too");
+    refused(&migrator, &["log"], ErrorKind::NeedsOperator, "migrations.db is missing");
+}
+
+#[test]
+fn every_database_of_agent_os_is_made_anew_as_its_migrations_make_it() {
+    for database in ["conversations", "context", "rules", "audit", "intent_log"] {
+        let directory = agentos::directory("agentos-v2");
+        let path = directory.path();
+        assert_eq!(run(path, &["upgrade", "--no-backup"]).code, 0);
+        std::fs::write(directory.file(&format!("{database}.db")), "").expect("empties");
+        let hint = format!("`recover --recreate {database}`");
+        assert!(run(path, &["status"]).err.contains(&hint), "{database}");
+        let said = run(path, &["recover", "--recreate", database]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.out.contains(&format!("made {database} anew")), "{}", said.out);
+        let verified = run(path, &["verify"]);
+        assert_eq!(verified.code, 0, "{database}: {}", verified.out);
+        assert_eq!(run(path, &["status", "--check"]).code, 0);
     }
 }

@@ -177,6 +177,9 @@ pub(super) struct Accept {
 
 #[derive(Debug, Args)]
 pub(super) struct Recover {
+    /// Make this lost database anew, without its rows; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) recreate: Vec<String>,
     #[command(flatten)]
     pub(super) waiting: Waiting,
 }

@@ -9,7 +9,13 @@ use super::ui::Ui;
 use crate::error::Error;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Recover) -> Result<Exit, Error> {
-    let recovery = settings.patient_migrator(&arguments.waiting).recover()?;
+    let migrator = settings.patient_migrator(&arguments.waiting);
+    let recovery = if arguments.recreate.is_empty() {
+        migrator.recover()?
+    } else {
+        let names: Vec<&str> = arguments.recreate.iter().map(String::as_str).collect();
+        migrator.recreate(&names)?
+    };
     let mut text = String::new();
     if let Some(id) = &recovery.restored {
         let _ = writeln!(text, "finished the restore of {id}");
@@ -29,6 +35,9 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Recover) -> Re
             "marked {version}, which no database records: `{} upgrade` runs it again",
             ui.name
         );
+    }
+    for database in &recovery.recreated {
+        let _ = writeln!(text, "made {database} anew: its tables, without the rows that it had");
     }
     if recovery.is_empty() {
         text.push_str("nothing to recover\n");

@@ -150,7 +150,7 @@ impl Migrator {
             .collect()
     }
 
-    fn applied(&self, history: &History) -> Vec<Migration> {
+    pub(super) fn applied(&self, history: &History) -> Vec<Migration> {
         let is_applied = |migration: &&Migration| {
             history.row(&migration.info().version).is_some_and(|row| row.success)
         };
@@ -158,7 +158,7 @@ impl Migrator {
     }
 
     /// Builds a set in a folder for temporary files, on the declared baseline.
-    fn replay(&self, migrations: Vec<Migration>, directory: &Path) -> Result<(), Error> {
+    pub(super) fn replay(&self, migrations: Vec<Migration>, directory: &Path) -> Result<(), Error> {
         self.lay_baseline(directory)?;
         if migrations.is_empty() {
             return Ok(());

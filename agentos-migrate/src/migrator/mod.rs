@@ -5,7 +5,7 @@
 //! - asking, which never writes: [`status`](Migrator::status), [`plan`](Migrator::plan),
 //!   [`rehearse`](Migrator::rehearse), [`verify`](Migrator::verify), [`schema`](Migrator::schema),
 //!   [`compiled_schema`](Migrator::compiled_schema), [`history`](Migrator::history)
-//! - acting: [`upgrade`](Migrator::upgrade), [`downgrade`](Migrator::downgrade),
+//! - acting: [`recreate`](Migrator::recreate), [`upgrade`](Migrator::upgrade), [`downgrade`](Migrator::downgrade),
 //!   [`accept`](Migrator::accept), [`accept_drift`](Migrator::accept_drift), [`recover`](Migrator::recover)
 //! - options: [`Options`]
 //!
@@ -24,6 +24,7 @@ mod preflight;
 mod questions;
 mod records;
 mod recovery;
+mod recreate;
 mod rehearse;
 mod run;
 mod standing;

@@ -298,6 +298,14 @@ pub(super) fn log_left(path: &Path) -> Option<String> {
     })
 }
 
+/// Says that a rollback journal of a lost file is left: SQLite would play it into whatever comes in its place
+/// (<https://sqlite.org/lockingv3.html#hot_journals>).
+pub(super) fn journal_left(path: &Path) -> Option<String> {
+    let journal = path.with_extension("db-journal");
+    let holds = std::fs::metadata(&journal).is_ok_and(|metadata| metadata.len() > 0);
+    holds.then(|| format!("{} is there, and belongs to the lost file", journal.display()))
+}
+
 fn refuse_full_disk(data_dir: &Path) -> Result<(), Error> {
     let free = fs4::available_space(data_dir)
         .map_err(|error| io_on_file(error, "measure the free space of", data_dir))?;

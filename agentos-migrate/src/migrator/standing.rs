@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
 use super::mend::is_marked;
-use super::preflight::{is_dangling, log_left};
+use super::preflight::{is_dangling, journal_left, log_left};
 use super::questions;
 use super::records::is_ours;
 use super::verify::says_damaged;
@@ -161,9 +161,27 @@ impl Migrator {
             format!("`restore ID {}`, the databases that share migrations, or ", options.join(" "))
         };
         format!(
-            "put {} back as it was; or `list-backups`, then {databases}`restore ID` for all of them",
-            files.join(", ")
+            "put {} back as it was; or `list-backups`, then {databases}`restore ID` for all of them{}",
+            files.join(", "),
+            self.way_without_backup(lacking)
         )
+    }
+
+    /// Returns the last way out, if the files are lost for good, as far as that shows.
+    fn way_without_backup(&self, lacking: &BTreeSet<&str>) -> String {
+        let is_lost = |name: &&str| {
+            let path = self.file_of(name);
+            !self.has_file(name)
+                && !path.is_dir()
+                && !is_dangling(&path)
+                && log_left(&path).or_else(|| journal_left(&path)).is_none()
+        };
+        if !lacking.iter().all(is_lost) {
+            return String::new();
+        }
+        let options: Vec<String> =
+            lacking.iter().map(|name| format!(" --recreate {name}")).collect();
+        format!("; without a backup, `recover{}` makes it new and empty", options.concat())
     }
 
     /// Returns the way out for a migration that the history has as failed.

@@ -15,7 +15,7 @@ pub(crate) mod lock;
 pub(crate) mod locking;
 pub(crate) mod member;
 pub(crate) mod orphans;
-mod plain_files;
+pub(crate) mod plain_files;
 pub(crate) mod reading;
 pub(crate) mod schema_version;
 pub(crate) mod scratch;

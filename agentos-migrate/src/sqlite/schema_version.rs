@@ -175,6 +175,23 @@ const DEFINITION: &str = "
     description TEXT
 ";
 
+/// Gives a migration's row another time. `0003` and `00003` are one.
+pub(crate) fn set_time(
+    connection: &Connection,
+    table: &str,
+    version: &Version,
+    applied_at: &str,
+) -> rusqlite::Result<()> {
+    if shape(connection, table)? == Shape::Expected {
+        let sql = format!(
+            "UPDATE {} SET applied_at = ?2 WHERE ltrim(migration_version, '0') = ltrim(?1, '0')",
+            quote_name(table)
+        );
+        connection.execute(&sql, [version.as_str(), applied_at])?;
+    }
+    Ok(())
+}
+
 /// Removes all but the first row of each migration. `0003` and `00003` are one.
 pub(crate) fn remove_doubled(connection: &Connection, table: &str) -> rusqlite::Result<()> {
     if shape(connection, table)? == Shape::Expected {
