@@ -1,6 +1,7 @@
 //! Keys with values, as the attribute and the macros take them; every mistake is told, and the rest is read on.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{LitStr, Token};
 
@@ -118,7 +119,7 @@ impl Keys {
         input: ParseStream<'_>,
         key: &str,
         kind: &str,
-        mut one: impl FnMut(ParseStream<'_>) -> syn::Result<T>,
+        one: impl FnMut(ParseStream<'_>) -> syn::Result<T>,
     ) -> syn::Result<Vec<T>> {
         let wrong = |span: Span| self.wrong(span, key, kind);
         if !input.peek(syn::token::Bracket) {
@@ -126,22 +127,41 @@ impl Keys {
         }
         let content;
         syn::bracketed!(content in input);
-        let mut list = Vec::new();
-        while !content.is_empty() {
-            let span = content.span();
-            list.push(one(&content).map_err(|_| wrong(span))?);
-            if !content.is_empty() {
-                let span = content.span();
-                content.parse::<Token![,]>().map_err(|_| wrong(span))?;
-            }
-        }
-        Ok(list)
+        separated(&content, wrong, one)
     }
 
     /// Says of what kind a value is, and how it is written.
     pub(crate) fn wrong(&self, span: Span, key: &str, kind: &str) -> syn::Error {
         syn::Error::new(span, format!("`{key}` {kind}: {}", (self.form_of)(key)))
     }
+}
+
+/// Reads all of a group, whose values are separated by commas.
+pub(crate) fn separated<T>(
+    content: ParseStream<'_>,
+    wrong: impl Fn(Span) -> syn::Error,
+    mut one: impl FnMut(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut values = Vec::new();
+    while !content.is_empty() {
+        let span = content.span();
+        let mut read = one(content).map(|value| values.push(value)).map_err(|_| wrong(span));
+        if read.is_ok() && !content.is_empty() {
+            let span = content.span();
+            read = content.parse::<Token![,]>().map(drop).map_err(|_| wrong(span));
+        }
+        if let Err(error) = read {
+            // What is left unread in a group fails the whole input.
+            drop(content.parse::<TokenStream>());
+            return Err(error);
+        }
+    }
+    Ok(values)
+}
+
+/// Reads a name, which may be one of Rust's words: no item is named so.
+pub(crate) fn name(input: ParseStream<'_>) -> syn::Result<Ident> {
+    Ok(Ident::parse_any(input)?.unraw())
 }
 
 /// Passes over the rest of a value that can't be read.
@@ -218,6 +238,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_mistake_in_a_group_leaves_the_rest_to_be_read() {
+        for list in ["[\"a\" \"b\"]", "[1, 2]", "[\"a\", [\"b\"], \"c\"]", "[,]"] {
+            let mut errors = Vec::new();
+            let mut is_behind_read = false;
+            let tokens = format!("one: {list}, two: \"2\"").parse().expect("tokens");
+            SOME.read_all(tokens, &mut errors, |key, input, _| {
+                if key == "one" {
+                    return SOME.texts(input, key).map(drop);
+                }
+                is_behind_read = SOME.text(input, key)?.value() == "2";
+                Ok(())
+            });
+            assert!(is_behind_read, "{list}");
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(errors, ["`one` is a list of strings: write `one: \"1\"`"], "{list}");
+        }
+    }
+
+    #[test]
     fn a_comma_that_is_missing_is_the_only_mistake() {
         let (read, errors) = read("one: \"1\" two: \"2\"");
         assert_eq!(read, ["one 1"]);
@@ -228,7 +267,10 @@ pub(crate) mod tests {
         #[test]
         fn any_tokens_are_read_to_their_end(tokens in tokens(SOME.known)) {
             let mut errors = Vec::new();
-            let given = SOME.read_all(tokens.clone(), &mut errors, |key, input, _| SOME.text(input, key).map(drop));
+            let given = SOME.read_all(tokens.clone(), &mut errors, |key, input, _| match key {
+                "one" => SOME.text(input, key).map(drop),
+                _ => SOME.texts(input, key).map(drop),
+            });
             prop_assert!(!errors.is_empty() || given.keys.len() <= SOME.known.len());
             prop_assert_eq!(errors.is_empty() && given.keys.is_empty(), tokens.is_empty());
         }

@@ -9,7 +9,7 @@ use syn::parse::ParseStream;
 
 use crate::checksum::Canonical;
 use crate::folder::{self, Folder, Module};
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::lock::{self, LockFile};
 use crate::sql_file::SqlMigration;
 use crate::{baseline, near, state};
@@ -177,7 +177,11 @@ impl Declared {
 fn databases(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn::Result<Vec<Ident>> {
     let span = input.span();
     let written = MACRO.list(input, "databases", "is a list of names", |content| {
-        if content.peek(LitStr) { content.parse::<LitStr>()?.parse() } else { content.parse() }
+        if content.peek(LitStr) {
+            content.parse::<LitStr>()?.parse_with(keys::name)
+        } else {
+            keys::name(content)
+        }
     })?;
     if written.is_empty() {
         errors.push(MACRO.wrong(span, "databases", "names at least one"));
@@ -205,8 +209,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::keys;
     use crate::lock::Line;
+
+    #[test]
+    fn a_word_of_rust_names_a_database() {
+        let tokens = "databases: [box, \"type\", r#match]".parse().expect("tokens");
+        let (declared, errors) = Declared::read(tokens);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(declared.databases, ["box", "type", "match"]);
+    }
 
     proptest! {
         #[test]

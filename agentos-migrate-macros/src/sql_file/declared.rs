@@ -5,7 +5,7 @@ use syn::parse::ParseStream;
 use syn::{LitStr, Token};
 
 use super::{Part, SqlMigration, dependency, wrong};
-use crate::keys::{Given, Keys};
+use crate::keys::{self, Given, Keys};
 use crate::state::Seen;
 use crate::valid::{self, Refused};
 use crate::{lint_codes, recorded};
@@ -174,21 +174,19 @@ impl Files {
         }
         let content;
         syn::braced!(content in input);
+        let wrong = |span| MACRO.wrong(span, key, "names a file for each database");
+        let written = keys::separated(&content, wrong, |content| {
+            let name = keys::name(content)?;
+            content.parse::<Token![:]>()?;
+            Ok((name, content.parse()?))
+        })?;
         let mut files: Vec<(Ident, LitStr)> = Vec::new();
-        while !content.is_empty() {
-            let span = content.span();
-            let wrong = |_| MACRO.wrong(span, key, "names a file for each database");
-            let name: Ident = content.parse().map_err(wrong)?;
-            content.parse::<Token![:]>().map_err(wrong)?;
-            let path = content.parse().map_err(wrong)?;
+        for (name, path) in written {
             if files.iter().any(|(other, _)| *other == name) {
                 let problem = format!("`{name}` is given twice: one file for each database");
                 errors.push(syn::Error::new(name.span(), problem));
             }
             files.push((name, path));
-            if !content.is_empty() {
-                content.parse::<Token![,]>().map_err(wrong)?;
-            }
         }
         Ok(Self::PerDatabase(files))
     }
@@ -232,7 +230,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::keys;
+
+    #[test]
+    fn a_word_of_rust_names_a_database() {
+        let text = "up: { box: \"a.sql\", type: \"b.sql\", r#match: \"c.sql\" }";
+        let (declared, errors) = Declared::read(text.parse().expect("tokens"));
+        assert!(errors.is_empty(), "{errors:?}");
+        let Some(Files::PerDatabase(files)) = declared.up else { panic!("one for each") };
+        let names: Vec<String> = files.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, ["box", "type", "match"]);
+    }
 
     proptest! {
         #[test]
