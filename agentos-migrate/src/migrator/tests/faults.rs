@@ -37,24 +37,8 @@ impl Case {
         Self { files: files.collect(), world, act, versions }
     }
 
-    /// Fails each operation of this kind in turn; `step` leaves some out. Returns how many there were.
     fn check(&self, trouble: Trouble, kinds: &[ErrorKind], step: usize) {
-        let step = if std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some() { 1 } else { step };
-        for lasting in [Lasting::Once, Lasting::FromThenOn] {
-            let (mut at, mut refused) = (0, 0);
-            loop {
-                let faults = Faults::new(trouble, lasting, at);
-                let what = format!("{trouble:?} {lasting:?} at {at}");
-                refused += usize::from(self.try_with(&faults, kinds, &what));
-                if !faults.happened() {
-                    break;
-                }
-                at += step;
-            }
-            assert!(at >= 2 * step, "{trouble:?}: only {at} operations");
-            // Trouble that passes may be got over: a lock is asked for again.
-            assert!(refused > 0 || lasting == Lasting::Once, "{trouble:?}: no run failed");
-        }
+        fail_each(trouble, step, |faults, what| self.try_with(faults, kinds, what));
     }
 
     /// Runs with a fault; returns whether the run failed.
@@ -97,6 +81,27 @@ impl Case {
         assert_eq!(world.version(&mut Random::new(3)), Ok(LATEST), "{what}");
         world.refuse_leftovers(true).unwrap_or_else(|left| panic!("{what}: {left}"));
         failed
+    }
+}
+
+/// Fails each operation of this kind in turn, once and from then on; `step` leaves some out in the short
+/// form. `run` returns whether the run failed.
+pub(super) fn fail_each(trouble: Trouble, step: usize, mut run: impl FnMut(&Faults, &str) -> bool) {
+    let step = if std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some() { 1 } else { step };
+    for lasting in [Lasting::Once, Lasting::FromThenOn] {
+        let (mut at, mut refused) = (0, 0);
+        loop {
+            let faults = Faults::new(trouble, lasting, at);
+            let what = format!("{trouble:?} {lasting:?} at {at}");
+            refused += usize::from(run(&faults, &what));
+            if !faults.happened() {
+                break;
+            }
+            at += step;
+        }
+        assert!(at >= 2 * step, "{trouble:?}: only {at} operations");
+        // Trouble that passes may be got over: a lock is asked for again.
+        assert!(refused > 0 || lasting == Lasting::Once, "{trouble:?}: no run failed");
     }
 }
 

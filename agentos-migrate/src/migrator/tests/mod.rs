@@ -3,4 +3,5 @@
 mod crashes;
 mod faults;
 mod programs;
+mod recreation;
 mod world;
