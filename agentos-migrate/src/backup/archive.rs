@@ -36,9 +36,9 @@ pub(super) fn pack(
     target: &Path,
     meter: &mut Meter<'_>,
 ) -> Result<File, Error> {
-    let file = files::create_file(target)?;
+    let output = files::Output { file: files::create_file(target)?, path: target };
     let failed = |error| files::failed("write", target, error);
-    let writer = BufWriter::with_capacity(files::CHUNK_BYTES, file);
+    let writer = BufWriter::with_capacity(files::CHUNK_BYTES, output);
     let encoder = encoder(writer).map_err(failed)?;
     let mut builder = Builder::new(encoder);
     append_folder(&mut builder, id).map_err(failed)?;
@@ -54,7 +54,7 @@ pub(super) fn pack(
     }
     let encoder = builder.into_inner().map_err(failed)?;
     let writer = encoder.finish().map_err(failed)?;
-    writer.into_inner().map_err(|error| failed(error.into_error()))
+    writer.into_inner().map(|output| output.file).map_err(|error| failed(error.into_error()))
 }
 
 fn encoder<W: Write>(writer: W) -> std::io::Result<zstd::stream::Encoder<'static, W>> {
@@ -80,7 +80,6 @@ fn append_file(
     target: &Path,
     meter: &mut Meter<'_>,
 ) -> Result<(), Error> {
-    files::step_of_archive(target)?;
     let file = File::open(path).map_err(|error| files::failed("read", path, error))?;
     let metadata = file.metadata().map_err(|error| files::failed("read", path, error))?;
     let mut header = Header::new_gnu();

@@ -21,7 +21,7 @@ const TEMPORARY: &str = ".tmp-";
 
 pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest, Error> {
     place.check_apart()?;
-    files::create_dir_all(&place.directory)?;
+    files::create_dir_durably(&place.directory)?;
     clean_leftovers(place)?;
     let earlier = catalog::list(place)?;
     let now = Utc::now();

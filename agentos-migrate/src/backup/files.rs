@@ -10,8 +10,27 @@ use std::io::{self, ErrorKind as IoErrorKind, Read, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
+#[cfg(test)]
+use super::faults;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
+#[cfg(all(test, unix))]
+use crate::sqlite::vfs::watch;
+
+/// Tells the tests what comes, which may fail there; elsewhere it is nothing.
+macro_rules! step {
+    () => {
+        #[cfg(test)]
+        faults::step()?;
+    };
+    ($operation:ident($($argument:expr),*)) => {
+        step!();
+        #[cfg(all(test, unix))]
+        watch::plain(&watch::Plain::$operation($($argument),*))?;
+        #[cfg(not(all(test, unix)))]
+        let _ = ($(&$argument),*);
+    };
+}
 
 /// The bytes moved at a time: memory use does not grow with the files.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
@@ -25,7 +44,11 @@ pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    step("create").and_then(|()| options.open(path)).map_err(|e| failed("create", path, e))
+    let create = || {
+        step!(Create(path));
+        options.open(path)
+    };
+    create().map_err(|e| failed("create", path, e))
 }
 
 /// Makes a directory and those above it (0700) where they are missing.
@@ -33,9 +56,19 @@ pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
-    step("mkdir")
-        .and_then(|()| private_builder().recursive(true).create(path))
-        .map_err(|e| failed("create", path, e))
+    let create = || {
+        step!(CreateDirectory(path));
+        private_builder().recursive(true).create(path)
+    };
+    create().map_err(|e| failed("create", path, e))
+}
+
+/// Makes a directory that is still there after a power loss, and those above it.
+pub(super) fn create_dir_durably(path: &Path) -> Result<(), Error> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    create_dir_all(path)?;
+    missing.into_iter().rev().try_for_each(sync_parent)
 }
 
 fn private_builder() -> fs::DirBuilder {
@@ -45,9 +78,30 @@ fn private_builder() -> fs::DirBuilder {
     builder
 }
 
-/// Writes to an open file.
-pub(super) fn write(file: &mut impl Write, bytes: &[u8], path: &Path) -> Result<(), Error> {
-    step("write").and_then(|()| file.write_all(bytes)).map_err(|e| failed("write", path, e))
+/// Writes at the end of an open file.
+pub(super) fn write(file: &mut File, bytes: &[u8], path: &Path) -> Result<(), Error> {
+    append(file, bytes, path).map_err(|e| failed("write", path, e))
+}
+
+fn append(file: &mut File, bytes: &[u8], path: &Path) -> io::Result<()> {
+    step!(Append(path, bytes));
+    file.write_all(bytes)
+}
+
+/// A new file that an encoder writes.
+pub(super) struct Output<'a> {
+    pub(super) file: File,
+    pub(super) path: &'a Path,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        append(&mut self.file, bytes, self.path).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Writes a small file as a whole: a temporary name, sync, rename, sync of the directory.
@@ -94,20 +148,31 @@ pub(super) fn read_some(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
 
 /// Forces a file's content to the disk.
 pub(super) fn sync_file(file: &File, path: &Path) -> Result<(), Error> {
-    step("sync").and_then(|()| file.sync_all()).map_err(|e| failed("sync", path, e))
+    let sync = || {
+        step!(Sync(path));
+        file.sync_all()
+    };
+    sync().map_err(|e| failed("sync", path, e))
 }
 
 /// Forces the names in a directory to the disk.
 pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
-    step("sync directory").map_err(|e| failed("sync", path, e))?;
-    #[cfg(unix)]
-    File::open(path).and_then(|file| file.sync_all()).map_err(|e| failed("sync", path, e))?;
-    Ok(())
+    let sync = || {
+        step!(SyncDirectory(path));
+        #[cfg(unix)]
+        File::open(path)?.sync_all()?;
+        Ok(())
+    };
+    sync().map_err(|e| failed("sync", path, e))
 }
 
 /// Forces the name of a file or directory to the disk.
 pub(super) fn sync_parent(path: &Path) -> Result<(), Error> {
-    path.parent().map_or(Ok(()), sync_dir)
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
 }
 
 /// Forces a whole tree to the disk, its files and its names.
@@ -120,9 +185,7 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
     // and reports a failed write just as well (Linux 5.8).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if entries.len() >= SYNC_TOGETHER_FROM {
-        step("sync tree").map_err(|e| failed("sync", root, e))?;
-        let directory = File::open(root).map_err(|e| failed("open", root, e))?;
-        return rustix::fs::syncfs(&directory).map_err(|e| failed("sync", root, e.into()));
+        return sync_file_system(root).map_err(|e| failed("sync", root, e));
     }
     // Contents first, so that no name on the disk leads to bytes that are not.
     for entry in entries.iter().rev() {
@@ -137,21 +200,34 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn sync_file_system(root: &Path) -> io::Result<()> {
+    step!(SyncAll(root));
+    Ok(rustix::fs::syncfs(File::open(root)?)?)
+}
+
 /// Renames; both names are on one file system.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    step("rename")
-        .and_then(|()| fs::rename(from, to))
-        .map_err(|e| failed("rename", from, e).detail(format!("to {}", to.display())))
+    let rename = || {
+        step!(Rename(from, to));
+        fs::rename(from, to)
+    };
+    rename().map_err(|e| failed("rename", from, e).detail(format!("to {}", to.display())))
 }
 
 /// Gives a file a second name.
 pub(super) fn hard_link(original: &Path, link: &Path) -> io::Result<()> {
-    step("link").and_then(|()| fs::hard_link(original, link))
+    step!(Link(original, link));
+    fs::hard_link(original, link)
 }
 
 /// Removes a file if it is there.
 pub(super) fn remove_file_if_there(path: &Path) -> Result<(), Error> {
-    match step("remove").and_then(|()| fs::remove_file(path)) {
+    let remove = || {
+        step!(Remove(path));
+        fs::remove_file(path)
+    };
+    match remove() {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
         _ => Ok(()),
     }
@@ -163,7 +239,11 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
     if !metadata.is_dir() {
         return remove_file_if_there(path);
     }
-    match step("remove").and_then(|()| fs::remove_dir_all(path)) {
+    let remove = || {
+        step!(Remove(path));
+        fs::remove_dir_all(path)
+    };
+    match remove() {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
         _ => Ok(()),
     }
@@ -171,16 +251,18 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
 
 /// Sets the permission bits of a file that the restore has made, never more than 0777.
 pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
-    step("chmod").map_err(|e| failed("set the mode of", path, e))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777))
-            .map_err(|e| failed("set the mode of", path, e))?;
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    Ok(())
+    let set = || -> io::Result<()> {
+        step!();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777))?;
+        }
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(())
+    };
+    set().map_err(|e| failed("set the mode of", path, e))
 }
 
 /// Sets the time of last change.
@@ -211,12 +293,11 @@ pub(super) fn open_plain(path: &Path) -> io::Result<File> {
 
 /// Stands for the writes that SQLite makes by itself, so that tests count them too.
 pub(super) fn step_of_sqlite(path: &Path) -> Result<(), Error> {
-    step("write through SQLite").map_err(|e| failed("write", path, e))
-}
-
-/// Stands for the writes that an archive makes through its encoder.
-pub(super) fn step_of_archive(path: &Path) -> Result<(), Error> {
-    step("write into the archive").map_err(|e| failed("write", path, e))
+    let count = || -> io::Result<()> {
+        step!();
+        Ok(())
+    };
+    count().map_err(|e| failed("write", path, e))
 }
 
 /// Returns the permission bits.
@@ -284,69 +365,4 @@ pub(super) fn failed(what: &str, path: &Path, source: io::Error) -> Error {
     of_kind(kind, format!("cannot {what} {}", path.display()), path)
         .detail(source.to_string())
         .caused_by(source)
-}
-
-#[cfg(not(test))]
-#[expect(clippy::unnecessary_wraps, reason = "tests make it fail")]
-fn step(_what: &str) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(test)]
-pub(super) use faults::step;
-
-/// Makes the n-th operation fail, or kills the process at it.
-#[cfg(test)]
-pub(super) mod faults {
-    use std::cell::Cell;
-    use std::io;
-    use std::sync::OnceLock;
-
-    /// The variable by which a test tells its child process where to die.
-    pub(crate) const ABORT_AT: &str = "AGENTOS_MIGRATE_TEST_ABORT_AT";
-
-    #[derive(Clone, Copy)]
-    pub(crate) enum Fault {
-        /// Only count.
-        None,
-        /// The n-th operation and all after it fail as on a full disk.
-        FullFrom(u64),
-        /// The n-th operation fails, later ones succeed.
-        FullOnce(u64),
-        /// The n-th operation fails as on a disk that can't be read or written, later ones succeed.
-        DeviceOnce(u64),
-    }
-
-    thread_local! {
-        static COUNT: Cell<u64> = const { Cell::new(0) };
-        static FAULT: Cell<Fault> = const { Cell::new(Fault::None) };
-    }
-
-    /// Runs `work` under a fault; returns its result and the operations it made.
-    pub(crate) fn under<T>(fault: Fault, work: impl FnOnce() -> T) -> (T, u64) {
-        COUNT.set(0);
-        FAULT.set(fault);
-        let result = work();
-        FAULT.set(Fault::None);
-        (result, COUNT.get())
-    }
-
-    fn abort_at() -> Option<u64> {
-        static AT: OnceLock<Option<u64>> = OnceLock::new();
-        *AT.get_or_init(|| std::env::var(ABORT_AT).ok()?.parse().ok())
-    }
-
-    pub(crate) fn step(_what: &str) -> io::Result<()> {
-        let count = COUNT.get() + 1;
-        COUNT.set(count);
-        if abort_at() == Some(count) {
-            std::process::abort();
-        }
-        match FAULT.get() {
-            Fault::FullFrom(from) if count >= from => Err(io::ErrorKind::StorageFull.into()),
-            Fault::FullOnce(at) if count == at => Err(io::ErrorKind::StorageFull.into()),
-            Fault::DeviceOnce(at) if count == at => Err(io::Error::other("the device fails")),
-            _ => Ok(()),
-        }
-    }
 }

@@ -27,6 +27,10 @@ mod swap;
 mod unpacking;
 mod verify;
 
+#[cfg(all(test, unix))]
+mod crashes;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests;
 

@@ -96,6 +96,8 @@ fn decide(state: &Path, old: &Path, journal: &Journal) -> Result<(), Error> {
     files::sync_dir(&state.join(OLD))?;
     files::sync_tree(&state.join(NEW))?;
     files::sync_dir(state)?;
+    // The folder of all this may be new.
+    files::sync_parent(state)?;
     let json = serde_json::to_vec_pretty(journal)
         .map_err(|error| Error::new(ErrorKind::Io, "cannot write restore.json").caused_by(error))?;
     files::write_atomically(&state.join(JOURNAL), &json)

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-use super::files::faults::{ABORT_AT, Fault, under};
+use super::faults::{ABORT_AT, Fault, under};
 use super::{BackupManager, BackupOptions, Compression, RestoreOptions};
 use crate::error::ErrorKind;
 use crate::{Migration, Migrator, Options, Registry, Target};
 
 const DATABASES: [&str; 3] = ["chat", "rules", "migrations"];
 
-fn fill(data_dir: &Path, value: &str) {
+pub(super) fn fill(data_dir: &Path, value: &str) {
     for name in DATABASES {
         let connection = Connection::open(data_dir.join(format!("{name}.db"))).expect("opens");
         let sql = format!(
@@ -30,7 +30,7 @@ fn fill(data_dir: &Path, value: &str) {
 }
 
 /// Returns the value that every file holds; fails if they differ.
-fn value(data_dir: &Path) -> String {
+pub(super) fn value(data_dir: &Path) -> String {
     let mut found: Vec<String> = DATABASES
         .iter()
         .map(|name| {
@@ -46,11 +46,11 @@ fn value(data_dir: &Path) -> String {
 }
 
 /// Whether the file that was in WAL mode is so again.
-fn is_wal(data_dir: &Path) -> bool {
+pub(super) fn is_wal(data_dir: &Path) -> bool {
     crate::sqlite::vfs::is_wal(&data_dir.join("chat.db")).expect("reads")
 }
 
-fn options(compression: Compression) -> BackupOptions {
+pub(super) fn options(compression: Compression) -> BackupOptions {
     BackupOptions { compression, ..BackupOptions::default() }
 }
 

@@ -9,7 +9,7 @@ use super::world::{LATEST, World};
 use crate::event::Progress;
 use crate::migrator::Migrator;
 use crate::plan::Target;
-use crate::sqlite::vfs::disk::{Model, Operation, Random, Recording, disk_after, materialise};
+use crate::sqlite::vfs::disk::{Model, Operation, Random, Recording, disk_after};
 use crate::sqlite::vfs::watch;
 
 /// How many states of each scenario the short form looks at: five scenarios, 2,100 states.
@@ -73,7 +73,7 @@ impl Run {
         let crashes = self.crashes(&mut random);
         for (at, model) in crashes {
             let disk = disk_after(&self.recording, at, model, &mut random);
-            materialise(&world.path, &disk).expect("writes");
+            disk.write_to(&world.path).expect("writes");
             let fail = |what: String| -> ! {
                 let last = format!("{:?}", self.recording.operations[..at].last());
                 let last: String = last.chars().take(120).collect();
@@ -153,11 +153,11 @@ fn a_crash_of_a_first_upgrade_of_files_with_rows_leaves_every_file_at_one_versio
 fn a_crash_of_the_recovery_after_a_crash_leaves_every_file_at_one_version() {
     let world = World::at(1);
     let run = record(&world, upgrade);
-    let is_commit = |operation: &Operation| matches!(operation, Operation::Delete { name } if name.to_string_lossy().contains("-mj"));
+    let is_commit = |operation: &Operation| matches!(operation, Operation::Delete { at, .. } if at.path.to_string_lossy().contains("-mj"));
     let last = run.recording.operations.iter().rposition(is_commit).expect("a commit");
     // Everything is written but the commit itself: each file has a hot journal.
     let disk = disk_after(&run.recording, last, Model::Kill, &mut Random::new(1));
-    materialise(&world.path, &disk).expect("writes");
+    disk.write_to(&world.path).expect("writes");
     let recovery = record(&world, |migrator| {
         migrator.recover().expect("recovers");
         upgrade(migrator);

@@ -3,22 +3,19 @@
 //! `cargo test -p agentos-migrate faults` tries some of them;
 //! `AGENTOS_MIGRATE_EXHAUSTIVE=1` every one.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use super::world::{LATEST, World};
 use crate::error::ErrorKind;
 use crate::migrator::Migrator;
 use crate::plan::Target;
 use crate::report::Report;
-use crate::sqlite::vfs::disk::{Random, files_in, materialise};
+use crate::sqlite::vfs::disk::{Disk, Random};
 use crate::sqlite::vfs::faults::{Faults, Lasting, Trouble};
 use crate::sqlite::vfs::watch;
 
 /// A run of the engine that meets trouble.
 struct Case {
     world: World,
-    files: BTreeMap<PathBuf, Vec<u8>>,
+    before: Disk,
     act: fn(&Migrator) -> Result<Report, crate::RunFailure>,
     /// The versions at which the directory may stand, in the order of the run.
     versions: [usize; 3],
@@ -31,10 +28,8 @@ impl Case {
         act: fn(&Migrator) -> Result<Report, crate::RunFailure>,
     ) -> Self {
         let world = World::at(version);
-        let paths = files_in(&world.path).expect("reads");
-        let files =
-            paths.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("reads")));
-        Self { files: files.collect(), world, act, versions }
+        let before = Disk::of(&world.path).expect("reads");
+        Self { world, before, act, versions }
     }
 
     fn check(&self, trouble: Trouble, kinds: &[ErrorKind], step: usize) {
@@ -44,7 +39,7 @@ impl Case {
     /// Runs with a fault; returns whether the run failed.
     fn try_with(&self, faults: &Faults, kinds: &[ErrorKind], what: &str) -> bool {
         let world = &self.world;
-        materialise(&world.path, &self.files).expect("writes");
+        self.before.write_to(&world.path).expect("writes");
         let watched = watch::trouble(&world.path, faults);
         let migrator = world.migrator();
         let outcome = (self.act)(&migrator);
@@ -156,7 +151,7 @@ fn a_directory_that_is_not_synced_after_a_commit_is_told_and_what_is_committed_s
     let case = up();
     let outcomes = (0..).map_while(|at| {
         let faults = Faults::new(Trouble::DirectorySync, Lasting::Once, at);
-        materialise(&case.world.path, &case.files).expect("writes");
+        case.before.write_to(&case.world.path).expect("writes");
         let watched = watch::trouble(&case.world.path, &faults);
         let outcome = (case.act)(&case.world.migrator());
         drop(watched);

@@ -1,14 +1,11 @@
 //! A lost database is made anew, and that is stopped, or fails, at any operation.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use super::crashes::record;
 use super::faults::fail_each;
 use super::world::{LATEST, World};
 use crate::error::ErrorKind;
 use crate::plan::Target;
-use crate::sqlite::vfs::disk::{Random, disk_after, files_in, materialise};
+use crate::sqlite::vfs::disk::{Disk, Random, disk_after};
 use crate::sqlite::vfs::faults::Trouble;
 use crate::sqlite::vfs::watch;
 
@@ -59,7 +56,7 @@ fn a_crash_while_a_lost_database_is_made_anew_leaves_it_lost_or_whole() {
     let (mut lost, mut made) = (0, 0);
     for (at, model) in run.crashes(&mut random) {
         let disk = disk_after(&run.recording, at, model, &mut random);
-        materialise(&world.path, &disk).expect("writes");
+        disk.write_to(&world.path).expect("writes");
         let was_made = finish(&world, &mut random)
             .unwrap_or_else(|what| panic!("{model:?} behind operation {at}: {what}"));
         *(if was_made { &mut made } else { &mut lost }) += 1;
@@ -71,14 +68,12 @@ fn a_crash_while_a_lost_database_is_made_anew_leaves_it_lost_or_whole() {
 #[test]
 fn a_fault_while_a_lost_database_is_made_anew_leaves_it_lost_or_whole() {
     let world = world_with_a_loss();
-    let paths = files_in(&world.path).expect("reads");
-    let files: BTreeMap<PathBuf, Vec<u8>> =
-        paths.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("reads"))).collect();
+    let before = Disk::of(&world.path).expect("reads");
     for (trouble, kind, step) in
         [(Trouble::Full, ErrorKind::DiskFull, 1), (Trouble::Device, ErrorKind::Io, 7)]
     {
         fail_each(trouble, step, |faults, what| {
-            materialise(&world.path, &files).expect("writes");
+            before.write_to(&world.path).expect("writes");
             let watched = watch::trouble(&world.path, faults);
             let outcome = world.migrator().recreate(&[LOST]);
             faults.stop();

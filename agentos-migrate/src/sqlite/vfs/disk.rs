@@ -7,30 +7,84 @@
 //! was synced, a sector in the middle) is outside of the models, as it is of
 //! SQLite's own (<https://sqlite.org/atomiccommit.html#_hardware_assumptions>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One operation on the disk. Files are numbers, as a name may come and go.
+/// A name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The directory's number: its own name may change.
+    pub(super) directory: usize,
+    /// The path when it was recorded.
+    pub(crate) path: PathBuf,
+}
+
+impl Place {
+    fn key(&self) -> (usize, OsString) {
+        (self.directory, self.path.file_name().unwrap_or_default().to_owned())
+    }
+}
+
+/// One operation on the disk. Files and directories are numbers, as a name may come and go.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    Create { name: PathBuf, file: usize },
-    Rename { from: PathBuf, to: PathBuf, file: usize },
-    Write { file: usize, offset: usize, bytes: Vec<u8> },
-    Truncate { file: usize, size: usize },
-    Sync { file: usize },
-    SyncDirectory { directory: PathBuf },
-    Delete { name: PathBuf },
+    /// A file, a directory or a second name of a file is there.
+    Name {
+        at: Place,
+        file: usize,
+    },
+    Rename {
+        from: Place,
+        to: Place,
+        file: usize,
+    },
+    Delete {
+        at: Place,
+        file: usize,
+    },
+    Write {
+        file: usize,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        file: usize,
+        size: usize,
+    },
+    Sync {
+        file: usize,
+    },
+    SyncDirectory {
+        directory: usize,
+    },
+    /// The whole file system.
+    SyncAll,
 }
 
 /// A recorded run: what was on the disk before it, and what was done.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Recording {
-    pub(super) names: BTreeMap<PathBuf, usize>,
-    pub(super) before: BTreeMap<PathBuf, (usize, Vec<u8>)>,
-    pub(super) unsynced_names: BTreeMap<usize, PathBuf>,
+    /// What has a name now; the watched directory is number 0.
+    pub(super) live: BTreeMap<PathBuf, usize>,
+    /// What had a name before.
+    pub(super) names: Vec<(Place, usize)>,
+    pub(super) contents: BTreeMap<usize, Vec<u8>>,
+    pub(super) directories: BTreeSet<usize>,
+    pub(super) root: PathBuf,
+    /// How long files are that are only ever appended to.
+    pub(super) sizes: BTreeMap<usize, usize>,
+    pub(super) unsynced_names: BTreeMap<usize, usize>,
     pub(super) next: usize,
     pub(crate) operations: Vec<Operation>,
+}
+
+/// What a directory holds, with all that is in it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Disk {
+    directories: BTreeSet<PathBuf>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 /// What a crash does with what was not synced.
@@ -71,6 +125,14 @@ impl Random {
 struct DiskFile {
     durable: Vec<u8>,
     waiting: Vec<Change>,
+}
+
+impl DiskFile {
+    fn sync(&mut self) {
+        for change in std::mem::take(&mut self.waiting) {
+            change.apply(&mut self.durable);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -120,27 +182,83 @@ impl Change {
     }
 }
 
-/// Returns the files that are there after a crash behind the first `count` operations.
+/// The names that are safe, and those that wait for a sync of their directory.
+#[derive(Default)]
+struct Names<'a> {
+    durable: BTreeMap<(usize, OsString), usize>,
+    waiting: Vec<&'a Operation>,
+}
+
+impl<'a> Names<'a> {
+    fn change(&mut self, operation: &'a Operation) {
+        let names = &mut self.durable;
+        let mut remove = |at: &Place, file: usize| {
+            if names.get(&at.key()) == Some(&file) {
+                names.remove(&at.key());
+            }
+        };
+        match operation {
+            Operation::Delete { at, file } => remove(at, *file),
+            Operation::Name { at, file } => drop(names.insert(at.key(), *file)),
+            Operation::Rename { from, to, file } => {
+                remove(from, *file);
+                names.insert(to.key(), *file);
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes durable what a sync of a directory does: a rename is one change, and hangs on its new name.
+    fn sync(&mut self, is_synced: impl Fn(usize) -> bool) {
+        for operation in std::mem::take(&mut self.waiting) {
+            let (Operation::Name { at, .. }
+            | Operation::Rename { to: at, .. }
+            | Operation::Delete { at, .. }) = operation
+            else {
+                continue;
+            };
+            if is_synced(at.directory) {
+                self.change(operation);
+            } else {
+                self.waiting.push(operation);
+            }
+        }
+    }
+
+    fn settle(&mut self, model: Model, random: &mut Random) {
+        let in_order = random.chance(30);
+        let kept = random.below(self.waiting.len() + 1);
+        for (index, operation) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+            let there = match model {
+                Model::Kill => true,
+                Model::PowerLossNothing => false,
+                Model::PowerLossAnything if in_order => index < kept,
+                Model::PowerLossAnything => random.chance(50),
+            };
+            if there {
+                self.change(operation);
+            }
+        }
+    }
+}
+
+/// Returns what is there after a crash behind the first `count` operations.
 pub(crate) fn disk_after(
     recording: &Recording,
     count: usize,
     model: Model,
     random: &mut Random,
-) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files: BTreeMap<usize, DiskFile> = BTreeMap::new();
-    let mut names: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for (name, (file, bytes)) in &recording.before {
-        files.insert(*file, DiskFile { durable: bytes.clone(), waiting: Vec::new() });
-        names.insert(name.clone(), *file);
-    }
-    let mut waiting_names: Vec<&Operation> = Vec::new();
+) -> Disk {
+    let durable = |bytes: &Vec<u8>| DiskFile { durable: bytes.clone(), waiting: Vec::new() };
+    let mut files: BTreeMap<usize, DiskFile> =
+        recording.contents.iter().map(|(file, bytes)| (*file, durable(bytes))).collect();
+    let mut names = Names::default();
+    names.durable = recording.names.iter().map(|(at, file)| (at.key(), *file)).collect();
     for operation in &recording.operations[..count] {
         match operation {
-            Operation::Create { file, .. } => {
-                files.entry(*file).or_default();
-                waiting_names.push(operation);
+            Operation::Name { .. } | Operation::Delete { .. } | Operation::Rename { .. } => {
+                names.waiting.push(operation);
             }
-            Operation::Delete { .. } | Operation::Rename { .. } => waiting_names.push(operation),
             Operation::Write { file, offset, bytes } => {
                 let change = Change::Write { offset: *offset, bytes: bytes.clone() };
                 files.entry(*file).or_default().waiting.push(change);
@@ -148,67 +266,31 @@ pub(crate) fn disk_after(
             Operation::Truncate { file, size } => {
                 files.entry(*file).or_default().waiting.push(Change::Truncate(*size));
             }
-            Operation::Sync { file } => {
+            Operation::Sync { file } => files.entry(*file).or_default().sync(),
+            Operation::SyncDirectory { directory } => names.sync(|one| one == *directory),
+            Operation::SyncAll => {
+                files.values_mut().for_each(DiskFile::sync);
+                names.sync(|_| true);
+            }
+        }
+    }
+    names.settle(model, random);
+    let mut disk = Disk::default();
+    let mut open = vec![(0, recording.root.clone())];
+    while let Some((directory, path)) = open.pop() {
+        let inside = names.durable.range((directory, OsString::new())..);
+        for ((_, name), file) in inside.take_while(|((of, _), _)| *of == directory) {
+            let path = path.join(name);
+            if recording.directories.contains(file) {
+                disk.directories.insert(path.clone());
+                open.push((*file, path));
+            } else {
                 let file = files.entry(*file).or_default();
-                for change in std::mem::take(&mut file.waiting) {
-                    change.apply(&mut file.durable);
-                }
-            }
-            Operation::SyncDirectory { directory } => {
-                waiting_names.retain(|operation| {
-                    let here = name_of(operation).parent() == Some(directory);
-                    if here {
-                        change_names(&mut names, operation);
-                    }
-                    !here
-                });
+                disk.files.insert(path, content_of(file, model, random));
             }
         }
     }
-    settle_names(&mut names, &waiting_names, model, random);
-    names.into_iter().map(|(name, file)| (name, content_of(&files[&file], model, random))).collect()
-}
-
-fn name_of(operation: &Operation) -> &Path {
-    match operation {
-        Operation::Create { name, .. }
-        | Operation::Rename { to: name, .. }
-        | Operation::Delete { name } => name,
-        _ => Path::new(""),
-    }
-}
-
-fn change_names(names: &mut BTreeMap<PathBuf, usize>, operation: &Operation) {
-    match operation {
-        Operation::Create { name, file } => drop(names.insert(name.clone(), *file)),
-        Operation::Delete { name } => drop(names.remove(name)),
-        Operation::Rename { from, to, file } => {
-            names.remove(from);
-            names.insert(to.clone(), *file);
-        }
-        _ => {}
-    }
-}
-
-fn settle_names(
-    names: &mut BTreeMap<PathBuf, usize>,
-    waiting: &[&Operation],
-    model: Model,
-    random: &mut Random,
-) {
-    let in_order = random.chance(30);
-    let kept = random.below(waiting.len() + 1);
-    for (index, operation) in waiting.iter().enumerate() {
-        let there = match model {
-            Model::Kill => true,
-            Model::PowerLossNothing => false,
-            Model::PowerLossAnything if in_order => index < kept,
-            Model::PowerLossAnything => random.chance(50),
-        };
-        if there {
-            change_names(names, operation);
-        }
-    }
+    disk
 }
 
 fn content_of(file: &DiskFile, model: Model, random: &mut Random) -> Vec<u8> {
@@ -225,25 +307,46 @@ fn content_of(file: &DiskFile, model: Model, random: &mut Random) -> Vec<u8> {
     content
 }
 
-/// Makes a directory, and the engine's own folder in it, hold exactly these files.
-pub(crate) fn materialise(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
-    for path in files_in(directory)? {
-        std::fs::remove_file(path)?;
-    }
-    files.iter().try_for_each(|(name, bytes)| std::fs::write(name, bytes))
-}
-
-/// Returns the files of a directory and of the engine's own folder in it.
-pub(crate) fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for folder in [directory.to_owned(), directory.join(crate::sqlite::STATE_DIR)] {
-        if folder.is_dir() {
-            for entry in std::fs::read_dir(folder)? {
-                found.push(entry?.path());
+impl Disk {
+    /// Returns what a directory holds now.
+    pub(crate) fn of(root: &Path) -> io::Result<Self> {
+        let mut disk = Self::default();
+        for entry in walkdir::WalkDir::new(root).min_depth(1) {
+            let entry = entry?;
+            if entry.file_type().is_dir() {
+                disk.directories.insert(entry.into_path());
+            } else if !is_lock(entry.path()) {
+                let bytes = std::fs::read(entry.path())?;
+                disk.files.insert(entry.into_path(), bytes);
             }
         }
+        Ok(disk)
     }
-    // The run lock is the operating system's, not the disk's.
-    found.retain(|path| path.is_file() && path.file_name().is_some_and(|name| name != "lock"));
-    Ok(found)
+
+    pub(super) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
+        self.directories.iter()
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PathBuf, &Vec<u8>)> {
+        self.files.iter()
+    }
+
+    /// Makes a directory hold exactly this.
+    pub(crate) fn write_to(&self, root: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(root)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path)?;
+            } else {
+                std::fs::remove_file(path)?;
+            }
+        }
+        self.directories.iter().try_for_each(std::fs::create_dir_all)?;
+        self.files.iter().try_for_each(|(name, bytes)| std::fs::write(name, bytes))
+    }
+}
+
+/// The run lock is the operating system's, not the disk's.
+fn is_lock(path: &Path) -> bool {
+    path.ends_with(Path::new(crate::sqlite::STATE_DIR).join("lock"))
 }

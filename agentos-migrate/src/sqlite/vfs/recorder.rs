@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::ffi;
 
 use super::base::Base;
-use super::disk::{Operation, Recording, files_in};
+use super::disk::{Disk, Operation, Place, Recording};
 use super::shim::{Hooks, OpenFile, Purpose};
 use super::watch::Plain;
 
@@ -19,11 +19,16 @@ pub(crate) struct Recorder(Arc<Mutex<Recording>>);
 impl Recorder {
     /// Starts with what a directory holds now.
     pub(crate) fn start(directory: &Path) -> io::Result<Self> {
-        let mut recording = Recording::default();
-        for path in files_in(directory)? {
-            let bytes = std::fs::read(&path)?;
-            let file = recording.number_of(&path);
-            recording.before.insert(path, (file, bytes));
+        let mut recording =
+            Recording { root: directory.to_owned(), next: 1, ..Recording::default() };
+        recording.live.insert(directory.to_owned(), 0);
+        recording.directories.insert(0);
+        let disk = Disk::of(directory)?;
+        for path in disk.directories() {
+            recording.had(path, None);
+        }
+        for (path, bytes) in disk.files() {
+            recording.had(path, Some(bytes));
         }
         Ok(Self(Arc::new(Mutex::new(recording))))
     }
@@ -48,23 +53,103 @@ impl Recorder {
 }
 
 impl Recording {
-    fn number_of(&mut self, name: &Path) -> usize {
-        if let Some(number) = self.names.get(name) {
+    fn new_number(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Takes in what is there before; a directory has no bytes, and comes before what is in it.
+    fn had(&mut self, path: &Path, bytes: Option<&Vec<u8>>) {
+        let at = self.place(path);
+        let file = self.new_number();
+        self.live.insert(path.to_owned(), file);
+        self.names.push((at, file));
+        match bytes {
+            Some(bytes) => {
+                self.sizes.insert(file, bytes.len());
+                self.contents.insert(file, bytes.clone());
+            }
+            None => drop(self.directories.insert(file)),
+        }
+    }
+
+    fn place(&mut self, path: &Path) -> Place {
+        Place { directory: self.directory(&directory_of(path)), path: path.to_owned() }
+    }
+
+    /// Returns a directory's number; one that nobody told of was made just now.
+    fn directory(&mut self, path: &Path) -> usize {
+        if let Some(number) = self.live.get(path) {
             return *number;
         }
-        let number = self.next;
-        self.next += 1;
-        self.names.insert(name.to_owned(), number);
+        assert!(path.starts_with(&self.root), "{} is not watched", path.display());
+        let number = self.name(path);
+        self.directories.insert(number);
         number
     }
 
-    fn create(&mut self, name: PathBuf) -> usize {
-        let is_new = !self.names.contains_key(&name);
-        let file = self.number_of(&name);
-        if is_new {
-            self.operations.push(Operation::Create { name, file });
-        }
+    /// Returns a file's number; if it is not there, it is made.
+    fn number_of(&mut self, path: &Path) -> usize {
+        self.live.get(path).copied().unwrap_or_else(|| self.name(path))
+    }
+
+    fn name(&mut self, path: &Path) -> usize {
+        let at = self.place(path);
+        let file = self.new_number();
+        self.live.insert(path.to_owned(), file);
+        self.operations.push(Operation::Name { at, file });
         file
+    }
+
+    /// Gives a file a second name.
+    fn link(&mut self, original: &Path, link: &Path) {
+        let (file, at) = (self.number_of(original), self.place(link));
+        self.live.insert(link.to_owned(), file);
+        self.operations.push(Operation::Name { at, file });
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) {
+        let file = self.number_of(from);
+        let operation = Operation::Rename { from: self.place(from), to: self.place(to), file };
+        let moved: Vec<(PathBuf, usize)> = self.below(from);
+        for (path, _) in &moved {
+            self.live.remove(path);
+        }
+        for (path, number) in moved {
+            let inner = path.strip_prefix(from).unwrap_or(Path::new(""));
+            // `join` of nothing would end the path with a slash.
+            let path = if inner.as_os_str().is_empty() { to.to_owned() } else { to.join(inner) };
+            self.live.insert(path, number);
+        }
+        self.operations.push(operation);
+    }
+
+    /// What is at a path and below it, the path itself first.
+    fn below(&self, path: &Path) -> Vec<(PathBuf, usize)> {
+        let found = self.live.iter().filter(|(one, _)| one.starts_with(path));
+        found.map(|(path, number)| (path.clone(), *number)).collect()
+    }
+
+    fn remove(&mut self, path: &Path) {
+        for (path, file) in self.below(path).into_iter().rev() {
+            let at = self.place(&path);
+            self.live.remove(&path);
+            self.operations.push(Operation::Delete { at, file });
+        }
+    }
+
+    fn append(&mut self, path: &Path, bytes: &[u8]) {
+        let file = self.number_of(path);
+        let offset = self.sizes.insert(file, 0).unwrap_or_default();
+        self.sizes.insert(file, offset + bytes.len());
+        self.operations.push(Operation::Write { file, offset, bytes: bytes.to_vec() });
+    }
+
+    fn sync(&mut self, file: usize) {
+        self.operations.push(Operation::Sync { file });
+        if let Some(directory) = self.unsynced_names.remove(&file) {
+            self.operations.push(Operation::SyncDirectory { directory });
+        }
     }
 }
 
@@ -88,11 +173,12 @@ impl Hooks for Recorder {
         }
         let path = path_of(&file.name);
         let mut recording = self.lock();
-        let is_new = !recording.names.contains_key(&path);
-        file.number = recording.create(path.clone());
+        let is_new = !recording.live.contains_key(&path);
+        file.number = recording.number_of(&path);
         // SQLite's Unix layer syncs the directory at the first sync of a new file, but not of a database.
         if is_new && file.purpose != Purpose::Database {
-            recording.unsynced_names.insert(file.number, directory_of(&path));
+            let directory = recording.directory(&directory_of(&path));
+            recording.unsynced_names.insert(file.number, directory);
         }
     }
 
@@ -114,11 +200,7 @@ impl Hooks for Recorder {
     fn sync(&self, file: &mut OpenFile, flags: c_int) -> c_int {
         let code = file.real.sync(flags);
         if code == ffi::SQLITE_OK && !file.name.is_empty() {
-            let mut recording = self.lock();
-            recording.operations.push(Operation::Sync { file: file.number });
-            if let Some(directory) = recording.unsynced_names.remove(&file.number) {
-                recording.operations.push(Operation::SyncDirectory { directory });
-            }
+            self.lock().sync(file.number);
         }
         code
     }
@@ -127,11 +209,10 @@ impl Hooks for Recorder {
         let code = base.delete(name, sync_directory);
         if code == ffi::SQLITE_OK {
             let path = path_of(name);
-            let directory = directory_of(&path);
             let mut recording = self.lock();
-            recording.names.remove(&path);
-            recording.operations.push(Operation::Delete { name: path });
+            recording.remove(&path);
             if sync_directory != 0 {
+                let directory = recording.directory(&directory_of(&path));
                 recording.operations.push(Operation::SyncDirectory { directory });
             }
         }
@@ -140,30 +221,29 @@ impl Hooks for Recorder {
 
     fn plain(&self, operation: &Plain<'_>) -> io::Result<()> {
         let mut recording = self.lock();
-        let operation = match *operation {
-            Plain::Create(path) => {
-                recording.create(path.to_owned());
-                return Ok(());
-            }
+        match *operation {
+            Plain::Create(path) => drop(recording.number_of(path)),
+            Plain::CreateDirectory(path) => drop(recording.directory(path)),
+            Plain::Link(original, link) => recording.link(original, link),
             Plain::Write(path, bytes) => {
                 let file = recording.number_of(path);
                 recording.operations.push(Operation::Truncate { file, size: 0 });
-                Operation::Write { file, offset: 0, bytes: bytes.to_vec() }
+                recording.sizes.insert(file, 0);
+                recording.append(path, bytes);
             }
-            Plain::Sync(path) => Operation::Sync { file: recording.number_of(path) },
-            Plain::Rename(from, to) => {
-                let file = recording.number_of(from);
-                recording.names.remove(from);
-                recording.names.insert(to.to_owned(), file);
-                Operation::Rename { from: from.to_owned(), to: to.to_owned(), file }
+            Plain::Append(path, bytes) => recording.append(path, bytes),
+            Plain::Sync(path) => {
+                let file = recording.number_of(path);
+                recording.operations.push(Operation::Sync { file });
             }
-            Plain::Remove(path) => {
-                recording.names.remove(path);
-                Operation::Delete { name: path.to_owned() }
+            Plain::Rename(from, to) => recording.rename(from, to),
+            Plain::Remove(path) => recording.remove(path),
+            Plain::SyncDirectory(path) => {
+                let directory = recording.directory(path);
+                recording.operations.push(Operation::SyncDirectory { directory });
             }
-            Plain::SyncDirectory(path) => Operation::SyncDirectory { directory: path.to_owned() },
-        };
-        recording.operations.push(operation);
+            Plain::SyncAll(_) => recording.operations.push(Operation::SyncAll),
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::disk::{Model, Random, disk_after, materialise};
+use super::disk::{Disk, Model, Random, disk_after};
 use super::faults::{Faults, Lasting, Trouble};
 use super::{Group, change_counter, is_wal, probe_header, watch};
 use crate::sqlite::locking;
@@ -113,7 +113,7 @@ fn check_crashes(extra: &str, sql: impl Fn(&str) -> String, wanted: usize) {
     let expected: Vec<bool> = NAMES.iter().map(|name| sql(name).contains("UPDATE meta")).collect();
     for model in [Model::Kill, Model::PowerLossNothing, Model::PowerLossAnything] {
         for count in sample(recording.operations.len(), wanted, &mut random) {
-            materialise(&path, &disk_after(&recording, count, model, &mut random)).expect("writes");
+            disk_after(&recording, count, model, &mut random).write_to(&path).expect("writes");
             versions(&paths, &mut random);
             let found: Vec<bool> = paths.iter().map(|path| version(path) > 1).collect();
             if found == expected {
@@ -229,7 +229,7 @@ fn any_operation_may_fail_and_no_file_is_torn() {
     ] {
         let mut at = 0;
         loop {
-            materialise(&path, &std::collections::BTreeMap::new()).expect("removes");
+            Disk::default().write_to(&path).expect("removes");
             let paths = make(&path, "");
             let faults = Faults::new(trouble, lasting, at);
             let committed = with_faults(&faults, &path, &paths);

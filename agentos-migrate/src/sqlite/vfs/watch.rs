@@ -22,11 +22,19 @@ static WATCHED: Watched = RwLock::new(Vec::new());
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Plain<'a> {
     Create(&'a Path),
+    CreateDirectory(&'a Path),
+    /// A second name of a file.
+    Link(&'a Path, &'a Path),
+    /// All of a file.
     Write(&'a Path, &'a [u8]),
+    Append(&'a Path, &'a [u8]),
     Sync(&'a Path),
     Rename(&'a Path, &'a Path),
+    /// A file, or a directory with all that is in it.
     Remove(&'a Path),
     SyncDirectory(&'a Path),
+    /// The file system on which this is.
+    SyncAll(&'a Path),
 }
 
 /// A directory is watched until this is dropped.
@@ -73,11 +81,15 @@ fn hooks_of(path: &Path) -> Option<Arc<dyn Hooks>> {
 /// Tells who watches of an operation that SQLite has no part in; an error is what it fails with.
 pub(crate) fn plain(operation: &Plain<'_>) -> io::Result<()> {
     let (Plain::Create(path)
+    | Plain::CreateDirectory(path)
+    | Plain::Link(path, _)
     | Plain::Write(path, _)
+    | Plain::Append(path, _)
     | Plain::Sync(path)
     | Plain::Rename(path, _)
     | Plain::Remove(path)
-    | Plain::SyncDirectory(path)) = *operation;
+    | Plain::SyncDirectory(path)
+    | Plain::SyncAll(path)) = *operation;
     hooks_of(path).map_or(Ok(()), |hooks| hooks.plain(operation))
 }
 
