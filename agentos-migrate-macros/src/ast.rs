@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proc_macro2::Delimiter;
 
-use crate::trees::Tree;
+use crate::lexer::Tree;
 
 /// What is known of a function; a place is the number of a token of the item.
 pub(crate) struct Function<'a> {

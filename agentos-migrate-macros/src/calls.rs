@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use proc_macro2::Delimiter;
 
+use crate::lexer::Tree;
 use crate::near;
 use crate::sql::{self, Use};
-use crate::trees::Tree;
 
 /// Something wrong at a literal.
 pub(crate) struct Finding<'a> {

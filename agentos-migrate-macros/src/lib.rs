@@ -16,6 +16,7 @@ mod attr;
 mod baseline;
 mod calls;
 mod checksum;
+mod compiler;
 mod expand;
 mod fallback;
 mod folder;

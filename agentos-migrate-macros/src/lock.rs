@@ -104,7 +104,7 @@ fn parse(text: &str) -> Result<BTreeMap<u128, Line>, String> {
 
 /// Reads a lock file.
 fn read(path: &Path) -> Result<BTreeMap<u128, Line>, String> {
-    let root = crate::state::manifest_dir();
+    let root = crate::compiler::manifest_dir();
     let shown = path.strip_prefix(root).unwrap_or(path).display();
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -144,7 +144,7 @@ fn readable(text: &str) -> String {
 
 /// Several compilers may run at once on one crate: they take turns by a lock on the crate's manifest.
 fn turn() -> Result<File, String> {
-    let manifest = crate::state::manifest_dir().join("Cargo.toml");
+    let manifest = crate::compiler::manifest_dir().join("Cargo.toml");
     let turn = File::open(&manifest).map_err(|error| failed(&manifest, &error))?;
     turn.lock().map_err(|error| failed(&manifest, &error))?;
     Ok(turn)

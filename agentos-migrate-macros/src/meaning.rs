@@ -8,8 +8,8 @@ use syn::LitStr;
 use crate::attr::{self, Attribute};
 use crate::checksum::Canonical;
 use crate::items::Item;
+use crate::lexer::Tree;
 use crate::source::{self, SourceFile};
-use crate::trees::Tree;
 
 /// A migration's function, and the items of its file that it names.
 pub(crate) struct Source<'a> {

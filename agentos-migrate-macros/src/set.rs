@@ -12,7 +12,7 @@ use crate::folder::{self, Folder, Module};
 use crate::keys::{self, Keys};
 use crate::lock::{self, LockFile};
 use crate::sql_file::SqlMigration;
-use crate::{baseline, near, state};
+use crate::{baseline, compiler, near, state};
 
 /// A set that keeps the rules.
 pub(crate) struct Set {
@@ -56,7 +56,7 @@ fn form_of(key: &str) -> &'static str {
 pub(crate) fn parse(input: TokenStream) -> Result<Set, Vec<syn::Error>> {
     let (declared, mut errors) = Declared::read(input);
     let names: Vec<String> = declared.databases.iter().map(Ident::to_string).collect();
-    let root = state::manifest_dir();
+    let root = compiler::manifest_dir();
     undeclared_before(&names, &declared.databases, &mut errors);
     let lock = declared
         .lock

@@ -4,8 +4,9 @@
 //! a result of another error, pass here and are the compiler's to judge.
 
 use crate::ast::Function;
+use crate::lexer::Tree;
 use crate::source::SourceFile;
-use crate::trees::{self, Tree};
+use crate::trees;
 
 /// What a function is for, and who commits.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proc_macro2::{Span, TokenStream};
 
 use crate::items::{Item, Items};
-use crate::trees::{self, Tree};
-use crate::{ast, lexer, state};
+use crate::lexer::Tree;
+use crate::trees;
+use crate::{ast, compiler, lexer};
 
 /// A file of the crate, cut into items by name.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl SourceFile {
     /// The last file is kept, as several migrations may stand in one.
     pub(crate) fn of(span: Span) -> Option<Arc<Self>> {
         static LAST: Mutex<Option<Arc<SourceFile>>> = Mutex::new(None);
-        if state::in_editor() {
+        if compiler::in_editor() {
             return None;
         }
         let path = span.unwrap().local_file()?;

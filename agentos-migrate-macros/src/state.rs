@@ -10,11 +10,11 @@
 //! remembered and nothing is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use syn::LitStr;
 
+use crate::compiler::in_editor;
 use crate::lock::LockFile;
 
 /// A migration that was expanded.
@@ -80,18 +80,4 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Known) -> T) -> T {
     }
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     work(known.get_or_insert_default())
-}
-
-/// Returns whether an editor's macro server runs us.
-pub(crate) fn in_editor() -> bool {
-    static IN_EDITOR: LazyLock<bool> = LazyLock::new(|| {
-        let program = std::env::current_exe().unwrap_or_default();
-        program.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("rust-analyzer"))
-    });
-    *IN_EDITOR
-}
-
-/// Returns the crate's root folder.
-pub(crate) fn manifest_dir() -> PathBuf {
-    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use crate::meaning::Source;
 use crate::signature::{self, Role};
 use crate::source::SourceFile;
 use crate::trees::{self, Item};
-use crate::{ast, calls, lint_codes, lock, recorded, state};
+use crate::{ast, calls, compiler, lint_codes, lock, recorded, state};
 
 /// A migration that keeps the rules.
 pub(crate) struct Checked {
@@ -268,7 +268,7 @@ pub(crate) fn duplicate(
     here: &state::Seen,
     errors: &mut Vec<syn::Error>,
 ) -> bool {
-    if state::in_editor() {
+    if compiler::in_editor() {
         return false;
     }
     let before = state::with(|known| match known.versions.get(&number) {

@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "the macro crate uses more of it")]
 #[path = "../../agentos-migrate-macros/src/attr.rs"]
 mod attr;
+#[expect(dead_code, reason = "the macro crate uses more of it")]
+#[path = "../../agentos-migrate-macros/src/keys.rs"]
+mod keys;
 #[path = "../../agentos-migrate-macros/src/near.rs"]
 mod near;
 

@@ -2,11 +2,11 @@
 #![no_main]
 
 #[expect(dead_code, reason = "the macro crate uses more of it")]
+#[path = "../../agentos-migrate-macros/src/compiler.rs"]
+mod compiler;
+#[expect(dead_code, reason = "the macro crate uses more of it")]
 #[path = "../../agentos-migrate-macros/src/lock.rs"]
 mod lock;
-#[expect(dead_code, reason = "the macro crate uses more of it")]
-#[path = "../../agentos-migrate-macros/src/state.rs"]
-mod state;
 
 use lock::{Line, LockFile};
 

@@ -9,7 +9,8 @@ use proc_macro2::Delimiter;
 use sha2::{Digest, Sha256};
 use syn::Lit;
 
-use crate::trees::{self, Tree};
+use crate::lexer::{self, Tree};
+use crate::trees;
 
 /// Attributes that can't change what a function does.
 const NEUTRAL: &[&str] = &[
@@ -116,7 +117,7 @@ impl Canonical {
     }
 
     fn literal(&mut self, text: &str) {
-        if let Some(value) = trees::string_value(text) {
+        if let Some(value) = lexer::string_value(text) {
             return self.text(b's', &value);
         }
         if is_plain_number(text) {

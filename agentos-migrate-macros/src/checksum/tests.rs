@@ -6,7 +6,7 @@ use super::*;
 
 fn sum(source: &str) -> String {
     let mut canonical = Canonical::new();
-    canonical.tokens(&crate::lexer::lex(source).expect("tokens"));
+    canonical.tokens(&lexer::lex(source).expect("tokens"));
     canonical.finish().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

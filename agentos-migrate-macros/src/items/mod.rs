@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::Delimiter;
 
-use crate::trees::{self, Tree};
+use crate::lexer::Tree;
+use crate::trees;
 
 type Trees = &'static [Tree<'static>];
 

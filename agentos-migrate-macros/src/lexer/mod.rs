@@ -5,11 +5,13 @@
 //! the compiler: the answer is `None`, and the caller asks there. So a token
 //! that this lexer returns is the compiler's, and tests compare the two.
 
+mod tree;
+
 use std::borrow::Cow;
 
 use proc_macro2::Delimiter;
 
-use crate::trees::Tree;
+pub(crate) use self::tree::{Tree, string_value};
 
 /// Cuts a text, whose lines end with `\n`, into tokens; nothing if that is the compiler's to do.
 pub(crate) fn lex(text: &str) -> Option<Vec<Tree<'_>>> {

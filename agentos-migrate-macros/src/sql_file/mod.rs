@@ -7,9 +7,10 @@ use syn::LitStr;
 
 pub(crate) use self::declared::declared;
 use crate::checksum::Canonical;
+use crate::compiler;
 use crate::sql::{self, Use};
 use crate::sql_header::{Options, header};
-use crate::state::{self, Seen};
+use crate::state::Seen;
 use crate::valid::Refused;
 use crate::{near, valid};
 
@@ -151,7 +152,7 @@ impl Part {
         errors: &mut Vec<syn::Error>,
     ) -> Option<Self> {
         let mut wrong = |problem: String| errors.push(syn::Error::new(span, problem));
-        match std::fs::read_to_string(state::manifest_dir().join(&path)) {
+        match std::fs::read_to_string(compiler::manifest_dir().join(&path)) {
             Ok(text) => {
                 let text = sql::without_mark(&text).to_owned();
                 if let Err(problem) = sql::check(&text, Use::Many) {

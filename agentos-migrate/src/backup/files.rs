@@ -15,7 +15,7 @@ use super::faults;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
 #[cfg(all(test, unix))]
-use crate::sqlite::vfs::watch;
+use crate::sqlite::vfs::{plain::Plain, watch};
 
 /// Tells the tests what comes, which may fail there; elsewhere it is nothing.
 macro_rules! step {
@@ -26,7 +26,7 @@ macro_rules! step {
     ($operation:ident($($argument:expr),*)) => {
         step!();
         #[cfg(all(test, unix))]
-        watch::plain(&watch::Plain::$operation($($argument),*))?;
+        watch::plain(&Plain::$operation($($argument),*))?;
         #[cfg(not(all(test, unix)))]
         let _ = ($(&$argument),*);
     };

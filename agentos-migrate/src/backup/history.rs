@@ -12,8 +12,8 @@ use chrono::{SecondsFormat, Utc};
 use rusqlite::Connection;
 
 use super::manifest::Manifest;
+use super::paths::TRACKING;
 use super::place::Place;
-use super::restore::TRACKING;
 use super::snapshot::refused;
 use super::{files, paths, verify};
 use crate::error::{Error, ErrorKind};

@@ -27,8 +27,6 @@ mod swap;
 mod unpacking;
 mod verify;
 
-#[cfg(all(test, unix))]
-mod crashes;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::STATE_DIR;
+use crate::sqlite::{STATE_DIR, history_table};
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -19,6 +19,8 @@ pub(super) const DATABASES: &str = "databases";
 pub(super) const NAMED_FOLDERS: [&str; 2] = ["blobs", "metadata"];
 pub(super) const FILES: &str = "files";
 pub(super) const DATABASE_ENDING: &str = ".db";
+/// The history's file, as a live path.
+pub(super) const TRACKING: &str = history_table::FILE_NAME;
 /// What SQLite may keep beside a database; never part of a backup.
 pub(super) const SIDE_FILE_ENDINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 

@@ -15,7 +15,6 @@ use super::place::{Place, plain_name};
 use super::unpacking::Unpacking;
 use super::{archive, files, history, kept, paths, reading_back, swap, verify};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::history_table;
 
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
@@ -91,7 +90,7 @@ fn refuse_links(place: &Place, manifest: &Manifest, options: &RestoreOptions) ->
     let live = files.filter_map(|stored| paths::live_of(stored));
     let live = live.chain(folders.filter_map(|stored| paths::live_of_folder(stored)));
     let mut tops: BTreeSet<&str> = live.map(paths::top_of).collect();
-    tops.insert(TRACKING);
+    tops.insert(paths::TRACKING);
     let links =
         tops.into_iter().map(|top| place.data_dir.join(top)).filter(|path| path.is_symlink());
     let told: Vec<String> = links
@@ -239,6 +238,3 @@ fn removals(
     }
     Ok(gone)
 }
-
-/// The name of the tracking database among the entries.
-pub(super) const TRACKING: &str = history_table::FILE_NAME;

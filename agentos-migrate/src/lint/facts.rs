@@ -22,7 +22,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// Returns where a statement stands that ran or failed, as `file:line`.
     pub(super) fn place_of(&self, statement: &str) -> Option<String> {
-        let is_it = |sql: &str| super::report::on_one_line(sql) == statement;
+        let is_it = |sql: &str| on_one_line(sql) == statement;
         let down = self.down.as_ref();
         let passages = self.up.iter().chain(down.and_then(WayBack::passage));
         let mut ran = passages.flat_map(|passage| &passage.statements);
@@ -226,4 +226,10 @@ pub(crate) fn shortened(value: &str) -> String {
         Some((end, _)) => format!("{}… ({} characters)", &value[..end], value.chars().count()),
         None => value,
     }
+}
+
+/// A statement without its line breaks and its end.
+pub(super) fn on_one_line(sql: &str) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.trim_end_matches(';').to_owned()
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::facts::Facts;
+use super::facts::{Facts, on_one_line};
 use super::proof::DowngradeProof;
 use super::rules::{self, LintRule, Severity};
 use crate::error::{Error, ErrorKind};
@@ -222,9 +222,4 @@ impl Found {
             fix: self.fix,
         }
     }
-}
-
-pub(super) fn on_one_line(sql: &str) -> String {
-    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.trim_end_matches(';').to_owned()
 }

@@ -9,13 +9,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 #[cfg(all(test, unix))]
-use crate::sqlite::vfs::watch;
+use crate::sqlite::vfs::{plain::Plain, watch};
 
 /// Tells the tests' file layer what comes; elsewhere it is nothing.
 macro_rules! tell {
     ($operation:ident($($argument:expr),*)) => {
         #[cfg(all(test, unix))]
-        watch::plain(&watch::Plain::$operation($($argument),*))?;
+        watch::plain(&Plain::$operation($($argument),*))?;
     };
 }
 

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::schema::tokens::{TokenKind, quote_name};
 
 use super::changes::{Change, Place, TableOption};
-use super::definition::{ColumnDefinition, ConstraintDefinition, ConstraintKind, Definition};
+use super::clauses::{ColumnDefinition, ConstraintDefinition, ConstraintKind};
+use super::definition::Definition;
 use super::fragment;
 use super::report::refusal;
 

@@ -8,6 +8,7 @@
 //! Invariant: an error leaves the database as it was.
 
 mod changes;
+mod clauses;
 mod copy;
 mod cursor;
 mod definition;

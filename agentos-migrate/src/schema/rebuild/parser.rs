@@ -7,10 +7,10 @@ use std::ops::Range;
 use crate::schema::keywords::{WordKind, word_kind};
 use crate::schema::tokens::TokenKind;
 
-use super::cursor::{Cursor, Expected};
-use super::definition::{
+use super::clauses::{
     ColumnDefinition, ConstraintDefinition, ConstraintKind, TableOptionDefinition,
 };
+use super::cursor::{Cursor, Expected};
 
 /// The parts of a table's statement.
 pub(super) struct CreateTable {

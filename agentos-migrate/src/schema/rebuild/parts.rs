@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::definition::{ConstraintKind, Definition};
+use super::clauses::ConstraintKind;
+use super::definition::Definition;
 use super::shape::{Reference, Shape};
 use crate::schema::normalise::normal_tokens;
 use crate::schema::read::{Object, TableColumn};

@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::schema::tokens::{quote_name, significant_tokens};
 
 use super::changes::{Change, Place};
-use super::definition::{ColumnDefinition, ConstraintKind, Definition};
+use super::clauses::{ColumnDefinition, ConstraintKind};
+use super::definition::Definition;
 use super::fragment;
 
 /// `ALTER TABLE … RENAME COLUMN`, with views and triggers rewritten.

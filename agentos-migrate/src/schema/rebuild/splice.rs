@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use super::definition::{ColumnDefinition, ConstraintDefinition, Definition};
+use super::clauses::{ColumnDefinition, ConstraintDefinition};
+use super::definition::Definition;
 
 impl Definition<'_> {
     /// Adds a constraint of the table, after everything in the list.

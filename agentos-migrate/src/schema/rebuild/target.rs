@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::schema::tokens::{TokenKind, significant_tokens};
 
 use super::changes::Change;
-use super::definition::{ConstraintKind, Definition};
+use super::clauses::ConstraintKind;
+use super::definition::Definition;
 use super::keep::Kept;
 use super::prove;
 use super::report::{refusal, sqlite_failure};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rusqlite::ffi;
 
 use super::base::Base;
+use super::plain::Plain;
 use super::shim::{Hooks, OpenFile};
-use super::watch::Plain;
 
 /// What goes wrong, and with it which operations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,8 @@ pub(crate) mod disk;
 #[cfg(all(test, unix))]
 pub(crate) mod faults;
 #[cfg(all(test, unix))]
+pub(crate) mod plain;
+#[cfg(all(test, unix))]
 pub(crate) mod recorder;
 #[cfg(all(test, unix))]
 mod tests;

@@ -9,8 +9,8 @@ use rusqlite::ffi;
 
 use super::base::Base;
 use super::disk::{Disk, Operation, Place, Recording};
+use super::plain::Plain;
 use super::shim::{Hooks, OpenFile, Purpose};
-use super::watch::Plain;
 
 /// What is recorded, shared with the layer that records.
 #[derive(Clone)]

@@ -54,7 +54,7 @@ pub(super) trait Hooks: Send + Sync {
 
     /// Before the engine touches a file without SQLite; an error is what it fails with.
     #[cfg(all(test, unix))]
-    fn plain(&self, _operation: &super::watch::Plain<'_>) -> std::io::Result<()> {
+    fn plain(&self, _operation: &super::plain::Plain<'_>) -> std::io::Result<()> {
         Ok(())
     }
 }

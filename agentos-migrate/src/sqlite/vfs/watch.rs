@@ -11,31 +11,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::base::Base;
 use super::faults::Faults;
+use super::plain::Plain;
 use super::recorder::Recorder;
 use super::shim::{Hooks, Layer, OpenFile};
 
 type Watched = RwLock<Vec<(PathBuf, Arc<dyn Hooks>)>>;
 
 static WATCHED: Watched = RwLock::new(Vec::new());
-
-/// What the engine does to a file without SQLite.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Plain<'a> {
-    Create(&'a Path),
-    CreateDirectory(&'a Path),
-    /// A second name of a file.
-    Link(&'a Path, &'a Path),
-    /// All of a file.
-    Write(&'a Path, &'a [u8]),
-    Append(&'a Path, &'a [u8]),
-    Sync(&'a Path),
-    Rename(&'a Path, &'a Path),
-    /// A file, or a directory with all that is in it.
-    Remove(&'a Path),
-    SyncDirectory(&'a Path),
-    /// The file system on which this is.
-    SyncAll(&'a Path),
-}
 
 /// A directory is watched until this is dropped.
 pub(crate) struct Watch(PathBuf);
@@ -80,16 +62,7 @@ fn hooks_of(path: &Path) -> Option<Arc<dyn Hooks>> {
 
 /// Tells who watches of an operation that SQLite has no part in; an error is what it fails with.
 pub(crate) fn plain(operation: &Plain<'_>) -> io::Result<()> {
-    let (Plain::Create(path)
-    | Plain::CreateDirectory(path)
-    | Plain::Link(path, _)
-    | Plain::Write(path, _)
-    | Plain::Append(path, _)
-    | Plain::Sync(path)
-    | Plain::Rename(path, _)
-    | Plain::Remove(path)
-    | Plain::SyncDirectory(path)
-    | Plain::SyncAll(path)) = *operation;
+    let path = operation.path();
     hooks_of(path).map_or(Ok(()), |hooks| hooks.plain(operation))
 }
 

@@ -1,6 +1,9 @@
 //! Backups and restores under faults: at every file operation the disk is full once, full
 //! from then on, fails, or the process dies. Old backups stay, data is all old or all new.
 
+#[cfg(unix)]
+mod crashes;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -13,7 +16,7 @@ use crate::{Migration, Migrator, Options, Registry, Target};
 
 const DATABASES: [&str; 3] = ["chat", "rules", "migrations"];
 
-pub(super) fn fill(data_dir: &Path, value: &str) {
+fn fill(data_dir: &Path, value: &str) {
     for name in DATABASES {
         let connection = Connection::open(data_dir.join(format!("{name}.db"))).expect("opens");
         let sql = format!(
@@ -30,7 +33,7 @@ pub(super) fn fill(data_dir: &Path, value: &str) {
 }
 
 /// Returns the value that every file holds; fails if they differ.
-pub(super) fn value(data_dir: &Path) -> String {
+fn value(data_dir: &Path) -> String {
     let mut found: Vec<String> = DATABASES
         .iter()
         .map(|name| {
@@ -46,11 +49,11 @@ pub(super) fn value(data_dir: &Path) -> String {
 }
 
 /// Whether the file that was in WAL mode is so again.
-pub(super) fn is_wal(data_dir: &Path) -> bool {
+fn is_wal(data_dir: &Path) -> bool {
     crate::sqlite::vfs::is_wal(&data_dir.join("chat.db")).expect("reads")
 }
 
-pub(super) fn options(compression: Compression) -> BackupOptions {
+fn options(compression: Compression) -> BackupOptions {
     BackupOptions { compression, ..BackupOptions::default() }
 }
 

@@ -1,13 +1,13 @@
 //! What is on the disk after a crash: backups, restores and removals are recorded, and stopped behind
-//! every operation. A process that dies is in `tests`; here the power fails too.
+//! every operation. Processes that die are in the chapter above; here the power fails too.
 //!
-//! `cargo test -p agentos-migrate backup::crashes` looks at a seeded sample;
+//! `cargo test -p agentos-migrate backup::tests::crashes` looks at a seeded sample;
 //! `AGENTOS_MIGRATE_EXHAUSTIVE=1` at every operation under every model.
 
 use std::path::PathBuf;
 
-use super::tests::{fill, is_wal, options, value};
-use super::{BackupManager, Compression, RestoreOptions};
+use super::{fill, is_wal, options, value};
+use crate::backup::{BackupManager, Compression, RestoreOptions};
 use crate::sqlite::vfs::disk::{Model, Operation, Random, Recording, disk_after};
 use crate::sqlite::vfs::watch;
 
