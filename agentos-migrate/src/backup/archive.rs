@@ -16,7 +16,7 @@ use super::hashing::{self, StreamHasher};
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use super::options::Meter;
 use super::unpacking::Unpacking;
-use super::{files, paths, verify};
+use super::{files, paths, soundness};
 use crate::error::{Error, ErrorKind};
 
 /// Fast: higher levels gain little on databases and take several times as long.
@@ -147,13 +147,13 @@ pub(super) fn check(path: &Path, manifest: &Manifest, meter: &mut Meter<'_>) -> 
                 meter.add(chunk.len() as u64)
             })?;
             seen.insert(stored.to_owned());
-            wrong.extend(verify::difference(stored, expected, &hasher.finish()));
+            wrong.extend(soundness::difference(stored, expected, &hasher.finish()));
         }
         Ok(Next::Go)
     })?;
     let missing = manifest.checksums.keys().filter(|stored| !seen.contains(*stored));
     wrong.extend(missing.map(|stored| format!("{stored}: it is missing")));
-    verify::refuse(&manifest.backup_id, wrong)
+    soundness::refuse(&manifest.backup_id, wrong)
 }
 
 /// Unpacks the wanted files, and lets the databases among them be checked; returns the files that
@@ -190,14 +190,14 @@ pub(super) fn unpack(
             return Err(damaged(path, format!("{stored}: {fault}")));
         }
         if let Some(found) = brought? {
-            wrong.extend(verify::difference(stored, expected, &found));
+            wrong.extend(soundness::difference(stored, expected, &found));
         }
         Ok(Next::Go)
     })?;
     let missing = manifest.checksums.keys().filter(|stored| !seen.contains(*stored));
     wrong.extend(missing.map(|stored| format!("{stored}: it is missing")));
     wrong.extend(manifest.fault_without_sums().filter(|_| unpacking.verified && !has_sums));
-    verify::refuse(&manifest.backup_id, wrong).map(|()| unnamed)
+    soundness::refuse(&manifest.backup_id, wrong).map(|()| unnamed)
 }
 
 /// Whether to look at the next entry.

@@ -13,7 +13,7 @@ use super::place::Place;
 use super::reading_back::{self, Found, Reader};
 use super::snapshot::Snapshot;
 use super::source::{self, FileSource, Listing};
-use super::{archive, files, paths, verify};
+use super::{archive, files, paths, soundness};
 use crate::error::{Error, ErrorKind};
 
 /// What an unfinished backup's name begins with.
@@ -216,7 +216,7 @@ impl Staging<'_> {
         manifest.databases.sort();
         for name in &manifest.databases {
             let copy = root.join(paths::stored_database(name));
-            let versions = verify::recorded_versions(&copy, &self.place.schema_version_table)?;
+            let versions = soundness::recorded_versions(&copy, &self.place.schema_version_table)?;
             if !versions.is_empty() {
                 manifest.migration_versions.insert(name.clone(), versions);
             }
@@ -304,7 +304,7 @@ fn take_in(found: Found, manifest: &mut Manifest) -> Result<(), Error> {
         }
     }
     manifest.total_size_bytes = manifest.files.values().map(|record| record.size).sum();
-    verify::refuse(&manifest.backup_id, wrong)
+    soundness::refuse(&manifest.backup_id, wrong)
 }
 
 impl FileSource {

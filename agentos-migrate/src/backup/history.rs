@@ -15,7 +15,7 @@ use super::manifest::Manifest;
 use super::paths::TRACKING;
 use super::place::Place;
 use super::snapshot::refused;
-use super::{files, paths, verify};
+use super::{files, paths, soundness};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::sqlite::{history_table, reading, schema_version};
@@ -63,7 +63,7 @@ fn lost_versions(
         let staged = stage.join(format!("{name}{}", paths::DATABASE_ENDING));
         let mut restored = BTreeSet::new();
         if staged.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-            let connection = verify::open_copy(&staged)?;
+            let connection = soundness::open_copy(&staged)?;
             restored.extend(versions(
                 &schema_version::recorded(&connection, &place.schema_version_table)
                     .map_err(|error| refused("read", &staged, error))?,

@@ -22,6 +22,7 @@ mod reading_back;
 mod restore;
 mod retention;
 mod snapshot;
+mod soundness;
 mod source;
 mod swap;
 mod unpacking;

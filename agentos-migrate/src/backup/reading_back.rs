@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::hashing;
 use super::options::Meter;
-use super::verify;
+use super::soundness;
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
 
@@ -120,6 +120,6 @@ fn hash_all(
 fn check_all(copies: Receiver<Copy>, stop: &Arc<AtomicBool>) -> BTreeMap<String, Error> {
     let copies = copies.into_iter().filter(|_| !stop.load(Ordering::Relaxed));
     copies
-        .filter_map(|copy| Some((copy.stored, verify::check_database(&copy.path, stop).err()?)))
+        .filter_map(|copy| Some((copy.stored, soundness::check_database(&copy.path, stop).err()?)))
         .collect()
 }

@@ -13,7 +13,7 @@ use super::manifest::{Manifest, Scope};
 use super::options::{Blobs, Meter, Phase, RestoreOptions, Verification};
 use super::place::{Place, plain_name};
 use super::unpacking::Unpacking;
-use super::{archive, files, history, kept, paths, reading_back, swap, verify};
+use super::{archive, files, history, kept, paths, reading_back, soundness, swap};
 use crate::error::{Error, ErrorKind};
 
 /// What a restore did.
@@ -142,11 +142,11 @@ fn bring(
         };
         Ok(())
     })?;
-    let mut wrong = verify::faults(found.faults)?;
+    let mut wrong = soundness::faults(found.faults)?;
     if wrong.is_empty() && verification == Verification::Full {
-        wrong = verify::other_versions(place, target, manifest)?;
+        wrong = soundness::other_versions(place, target, manifest)?;
     }
-    verify::refuse(&manifest.backup_id, wrong)?;
+    soundness::refuse(&manifest.backup_id, wrong)?;
     Ok(unnamed)
 }
 

@@ -7,7 +7,7 @@ use super::hashing::StreamHasher;
 use super::manifest::Manifest;
 use super::options::Meter;
 use super::reading_back::Reader;
-use super::{files, paths, verify};
+use super::{files, paths, soundness};
 use crate::checksum::Checksum;
 use crate::error::Error;
 
@@ -32,7 +32,7 @@ impl Unpacking<'_> {
     ) -> Result<Vec<String>, Error> {
         let mut wrong = Vec::new();
         if self.verified {
-            wrong.extend(verify::fault_of_manifest(root, manifest)?);
+            wrong.extend(soundness::fault_of_manifest(root, manifest)?);
         }
         for (stored, expected) in manifest.checksums.iter().filter(|(path, _)| (self.wanted)(path))
         {
@@ -44,12 +44,12 @@ impl Unpacking<'_> {
                 Err(error) => return Err(files::failed("read", &path, error)),
                 Ok(mut file) => {
                     let found = self.bring(stored, &mut file, &target.join(stored), meter)?;
-                    wrong.extend(found.and_then(|f| verify::difference(stored, expected, &f)));
+                    wrong.extend(found.and_then(|f| soundness::difference(stored, expected, &f)));
                 }
             }
         }
-        verify::refuse(&manifest.backup_id, wrong)?;
-        verify::unnamed(root, manifest)
+        soundness::refuse(&manifest.backup_id, wrong)?;
+        soundness::unnamed(root, manifest)
     }
 
     /// Copies one file and lets it be checked if it is a database; returns its hash if that is to be compared.
