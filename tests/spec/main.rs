@@ -23,6 +23,7 @@ mod lost_files;
 mod manual;
 mod memory;
 mod options;
+mod places;
 mod processes;
 mod races;
 mod rebuild;

@@ -51,7 +51,7 @@ use crate::error::Error;
 use crate::migration::Migration;
 use crate::registry::Registry;
 use crate::sqlite::lock::{LONGEST_WAIT, RunLock};
-use crate::sqlite::{journal_modes, session};
+use crate::sqlite::{journal_modes, orphans, session};
 
 /// Makes, lists, checks, restores and removes backups of one data directory.
 ///
@@ -269,6 +269,7 @@ impl BackupManager {
 
     /// As [`recover_locked`](Self::recover_locked), for who has no migrator that does the rest of it.
     fn recover_alone(&self) -> Result<(), Error> {
+        orphans::clean(&self.place.data_dir, self.place.wait)?;
         self.recover_locked()?;
         let databases = journal_modes::read(&self.place.data_dir)?;
         session::return_to_wal(&self.place.data_dir, &databases, self.place.wait)

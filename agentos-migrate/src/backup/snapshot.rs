@@ -20,7 +20,7 @@ use super::files;
 use super::options::Meter;
 use super::source::DatabaseSource;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{hint_for, used_by};
+use crate::sqlite::failure::{hint_on, used_by};
 
 /// Pages between two reports of progress; the read transaction stays open meanwhile.
 const PAGES_PER_STEP: i32 = 4096;
@@ -204,7 +204,7 @@ pub(super) fn refused(what: &str, path: &Path, source: rusqlite::Error) -> Error
         ErrorKind::DamagedDatabase => error.with_hint(
             "restore the file from a backup with `agentos-migrate restore`, or set it aside",
         ),
-        _ => match hint_for(kind) {
+        _ => match hint_on(kind, path) {
             Some(hint) => error.with_hint(hint),
             None => error,
         },

@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, reading, schema_version};
+use crate::sqlite::{history_table, reading, schema_version, session};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -213,6 +213,7 @@ impl Migrator {
 
     /// Opens a file that a run would write; none if there is nothing in it yet.
     fn open_to_look(&self, path: &Path) -> Result<Option<Connection>, Error> {
+        session::refuse_long(path)?;
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_on_file(error, "read", path)),

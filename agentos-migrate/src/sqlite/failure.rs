@@ -7,6 +7,7 @@ use rusqlite::ffi;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::holders;
+use crate::sqlite::vfs::super_journal;
 
 /// Returns the kind of an SQLite error (<https://sqlite.org/rescode.html>).
 pub(crate) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
@@ -57,10 +58,21 @@ pub(crate) fn of_kind(kind: ErrorKind, text: String, path: &Path) -> Error {
     if kind == ErrorKind::Busy {
         made = used_by(made, path);
     }
-    match hint_for(kind) {
+    match hint_on(kind, path) {
         Some(hint) => made.with_hint(hint),
         None => made,
     }
+}
+
+/// Returns the next step that fits a kind of error on a file.
+pub(crate) fn hint_on(kind: ErrorKind, path: &Path) -> Option<&'static str> {
+    let is_long = path.as_os_str().len() + "-journal".len() > super_journal::NAME_BYTES_MAX;
+    if kind == ErrorKind::PermissionDenied && is_long {
+        return Some(
+            "SQLite takes paths of up to 512 bytes with the name of the journal: give a directory with a shorter path (`--data-dir`, `--backup-dir`)",
+        );
+    }
+    hint_for(kind)
 }
 
 /// Names the programs that use a file, where the system tells.

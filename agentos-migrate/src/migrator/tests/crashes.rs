@@ -18,14 +18,14 @@ const LOSSES: usize = 110;
 const ANYTHING: usize = 200;
 
 /// A run that was recorded.
-struct Run {
-    recording: Recording,
+pub(super) struct Run {
+    pub(super) recording: Recording,
     /// The version that was promised, from an operation on.
     promised: Vec<(usize, usize)>,
 }
 
 /// Records what the engine does in a directory.
-fn record(world: &World, act: impl FnOnce(&Migrator)) -> Run {
+pub(super) fn record(world: &World, act: impl FnOnce(&Migrator)) -> Run {
     let (watched, recorder) = watch::record(&world.path);
     let promised = Arc::new(Mutex::new(Vec::new()));
     let (told, counter) = (Arc::clone(&promised), recorder.clone());
@@ -109,7 +109,7 @@ impl Run {
     }
 }
 
-fn upgrade(migrator: &Migrator) {
+pub(super) fn upgrade(migrator: &Migrator) {
     migrator.upgrade(&Target::Latest).expect("upgrades");
 }
 

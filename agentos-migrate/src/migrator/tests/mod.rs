@@ -2,5 +2,6 @@
 
 mod crashes;
 mod faults;
+mod moved;
 mod programs;
 mod world;

@@ -69,7 +69,7 @@ impl Recording {
 }
 
 fn path_of(name: &CStr) -> PathBuf {
-    PathBuf::from(name.to_string_lossy().into_owned())
+    super::raw::path_of(name.to_bytes())
 }
 
 fn directory_of(path: &Path) -> PathBuf {
@@ -151,6 +151,10 @@ impl Hooks for Recorder {
                 Operation::Write { file, offset: 0, bytes: bytes.to_vec() }
             }
             Plain::Sync(path) => Operation::Sync { file: recording.number_of(path) },
+            Plain::Cut(path, size) => {
+                let size = usize::try_from(size).unwrap_or_default();
+                Operation::Truncate { file: recording.number_of(path), size }
+            }
             Plain::Rename(from, to) => {
                 let file = recording.number_of(from);
                 recording.names.remove(from);

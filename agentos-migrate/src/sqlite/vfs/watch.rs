@@ -24,6 +24,7 @@ pub(crate) enum Plain<'a> {
     Create(&'a Path),
     Write(&'a Path, &'a [u8]),
     Sync(&'a Path),
+    Cut(&'a Path, u64),
     Rename(&'a Path, &'a Path),
     Remove(&'a Path),
     SyncDirectory(&'a Path),
@@ -75,6 +76,7 @@ pub(crate) fn plain(operation: &Plain<'_>) -> io::Result<()> {
     let (Plain::Create(path)
     | Plain::Write(path, _)
     | Plain::Sync(path)
+    | Plain::Cut(path, _)
     | Plain::Rename(path, _)
     | Plain::Remove(path)
     | Plain::SyncDirectory(path)) = *operation;
