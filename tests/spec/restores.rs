@@ -138,3 +138,33 @@ fn killed(directory: &Directory, id: &str, after: Duration) -> bool {
     child.wait().expect("ends");
     still_ran
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_that_can_not_replace_one_entry_puts_the_others_back() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::support::command::Nobody;
+    let nobody = Nobody::new();
+    let (directory, id) = template(Compression::None);
+    nobody.give(directory.path());
+    let folder = directory.file("crypto");
+    let set_mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&folder, mode).expect("sets");
+    };
+    // To move a folder is to write to it: its `..` changes.
+    set_mode(0o555);
+    let before = contents(&directory);
+    let refused = nobody.run(directory.path(), &["restore", &id, "--yes", "--json"]);
+    let error = &refused.json()["error"];
+    assert_eq!((refused.code, error["code"].as_str()), (1, Some("permission_denied")), "{error}");
+    let state = error["state_on_disk"].to_string();
+    assert!(state.contains("back in its place: nothing was changed"), "{error}");
+    assert!(error["hint"].to_string().contains("chmod u+w"), "{error}");
+    assert_eq!(contents(&directory), before);
+    assert_eq!(nobody.run(directory.path(), &["status"]).code, 0, "nothing is half done");
+    set_mode(0o755);
+    assert_eq!(nobody.run(directory.path(), &["restore", &id, "--yes"]).code, 0);
+    assert_ne!(contents(&directory), before);
+}
