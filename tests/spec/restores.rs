@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use sha2::Digest;
 
-use agentos_migrate::{BackupManager, BackupOptions, Compression};
+use agentos_migrate::rusqlite::Connection;
+use agentos_migrate::{BackupManager, BackupOptions, Compression, ErrorKind, RestoreOptions};
 
 use crate::support::command::run;
 use crate::support::{Directory, agentos};
@@ -137,6 +138,25 @@ fn killed(directory: &Directory, id: &str, after: Duration) -> bool {
     child.kill().expect("kills");
     child.wait().expect("ends");
     still_ran
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_waits_for_connections_of_its_own_program_as_for_those_of_others() {
+    let directory = Directory::new();
+    directory.sql("notes", "CREATE TABLE t(a)");
+    let manager = BackupManager::new(directory.path()).with_wait(Duration::from_millis(60));
+    let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    let program = Connection::open(directory.file("notes.db")).expect("opens");
+    program.execute("INSERT INTO t VALUES (1)", []).expect("writes");
+    let restore = || manager.restore_backup(&id, &RestoreOptions::default());
+    let error = restore().expect_err("what the program writes next would be lost");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    assert!(error.details().iter().any(|line| line.contains("this program")), "{error:?}");
+    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "1");
+    drop(program);
+    restore().expect("restores");
+    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "0");
 }
 
 #[cfg(target_os = "linux")]

@@ -186,9 +186,13 @@ impl BackupManager {
 
     /// Restores a backup: all files or none, also across a crash.
     ///
+    /// Files are replaced, not written. A connection that is open goes on with the replaced one, so the
+    /// caller closes its own first. Who has a file open is only known on Linux, and of other users' programs
+    /// only to root.
+    ///
     /// # Errors
     ///
-    /// `UnknownBackup`, `DamagedBackup`, `Busy` if a program uses a file, `DiskFull`.
+    /// `UnknownBackup`, `DamagedBackup`, `Busy` if a program uses a file, this one too, `DiskFull`.
     pub fn restore_backup(
         &self,
         id: &str,
