@@ -180,16 +180,6 @@ fn a_file_that_may_not_be_read_is_not_a_damaged_one() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_a_database_is_no_damage_of_it() {
-    let (directory, migrator) = upgraded();
-    std::fs::remove_file(directory.file("chat.db")).expect("removes");
-    std::fs::create_dir(directory.file("chat.db")).expect("makes");
-    let error = migrator.verify().expect_err("can't be looked at");
-    assert!([ErrorKind::PermissionDenied, ErrorKind::Io].contains(&error.kind()), "{error:?}");
-    assert_eq!(error.state(), Some("nothing was changed"));
-}
-
-#[test]
 fn whoever_keeps_a_file_busy_is_named_and_only_a_command_that_waits_is_told_to_wait_longer() {
     let directory = agentos::directory("agentos-v2");
     let path = directory.path();

@@ -11,6 +11,7 @@ mod backup_trust;
 mod backups;
 mod calls;
 mod command_line;
+mod damaged_files;
 mod dependencies;
 mod drift;
 mod failures;

@@ -202,7 +202,7 @@ pub(super) fn refused(what: &str, path: &Path, source: rusqlite::Error) -> Error
         ErrorKind::Busy => used_by(error, path)
             .with_hint("stop the program that uses it, or wait longer with `--wait 5m`"),
         ErrorKind::DamagedDatabase => error.with_hint(
-            "restore the file from a backup with `agentos-migrate restore`, or set it aside",
+            "`verify` says what is damaged, and which `restore` of a good backup mends it; a file that is not of this set may be set aside",
         ),
         _ => match hint_on(kind, path) {
             Some(hint) => error.with_hint(hint),

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
-use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
 use crate::sqlite::{history_table, reading, schema_version, session};
 use crate::version::Version;
 
@@ -217,13 +217,7 @@ impl Migrator {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_on_file(error, "read", path)),
-            Ok(metadata) if metadata.is_dir() => {
-                return Err(Error::new(
-                    ErrorKind::DamagedDatabase,
-                    format!("{} is a directory", path.display()),
-                )
-                .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display())));
-            }
+            Ok(metadata) if metadata.is_dir() => return Err(is_a_directory(path)),
             Ok(metadata) if metadata.permissions().readonly() => {
                 return Err(Error::new(
                     ErrorKind::PermissionDenied,
@@ -321,7 +315,7 @@ fn refuse_full_disk(data_dir: &Path) -> Result<(), Error> {
 }
 
 /// Joins errors into one: the first names the kind, all are told.
-fn joined(mut errors: Vec<Error>) -> Option<Error> {
+pub(super) fn joined(mut errors: Vec<Error>) -> Option<Error> {
     if errors.len() <= 1 {
         return errors.pop();
     }

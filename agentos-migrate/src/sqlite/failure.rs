@@ -99,6 +99,13 @@ pub(crate) fn io_on_file(error: std::io::Error, doing: &str, path: &Path) -> Err
     of_kind(kind, text, path).caused_by(error)
 }
 
+/// Says that a folder stands where a database should.
+pub(crate) fn is_a_directory(path: &Path) -> Error {
+    let text = format!("{} is a directory", path.display());
+    Error::new(ErrorKind::DamagedDatabase, text)
+        .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display()))
+}
+
 /// Returns the next step that fits a kind of error wherever it happens.
 pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
@@ -107,7 +114,7 @@ pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
             "check the owner and mode of the directory and its files with `ls -la`, and that the file system is not mounted read-only"
         }
         ErrorKind::DamagedDatabase => {
-            "find the newest good backup with `list-backups` and restore it with `restore ID --database NAME`"
+            "`verify` says what is damaged, and which `restore` of a good backup mends it"
         }
         ErrorKind::DiskFull => "free some space (`df -h` tells where) and run the command again",
         _ => return None,

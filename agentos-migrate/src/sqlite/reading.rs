@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
 use crate::sqlite::scratch;
 use crate::sqlite::vfs::{self, RawFile, super_journal};
 
@@ -48,6 +48,7 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_on_file(error, "read", path)),
+        Ok(metadata) if metadata.is_dir() => return Err(is_a_directory(path)),
         Ok(metadata) if metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
