@@ -1,11 +1,16 @@
 //! Places: a data directory may lie anywhere that SQLite can follow, under any name; where it can
-//! not, that is said before the first write.
+//! not, that is said before the first write. Temporary files lie where they are told to, and not longer.
 
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::{Command, Stdio};
 
 use agentos_migrate::{BackupManager, BackupOptions, ErrorKind, Migrator, RestoreOptions, Target};
 
-use crate::support::{Directory, registry, three};
+#[cfg(unix)]
+use crate::support::command::run_with_files_up_to;
+use crate::support::command::{command, said};
+use crate::support::{Directory, agentos, registry, three};
 
 /// Returns a new folder below the directory, whose path has so many bytes.
 fn folder_of(directory: &Directory, bytes: usize) -> PathBuf {
@@ -67,4 +72,55 @@ fn a_directory_whose_name_is_no_text_is_backed_up_and_restored() {
     manager.restore_backup(&id, &RestoreOptions::default()).expect("restores");
     assert_eq!(migrator.status().expect("answers").current_version.as_deref(), Some("0002"));
     assert_eq!(migrator.verify().expect("verifies").findings, []);
+}
+
+#[test]
+fn an_empty_name_of_the_folder_for_temporary_files_is_not_the_working_directory() {
+    let directory = agentos::directory("agentos-v2");
+    for arguments in [&["verify"][..], &["upgrade", "--dry-run"]] {
+        let mut asked = command(directory.path(), &[arguments, &["--json"]].concat());
+        let said = said(asked.env("TMPDIR", "").output().expect("runs"));
+        let error = &said.json()["error"];
+        assert_eq!((said.code, error["code"].as_str()), (64, Some("usage")), "{error}");
+        assert!(error["message"].to_string().contains("`TMPDIR` is empty"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_question_that_a_signal_ends_leaves_no_copies() {
+    let directory = agentos::directory("agentos-v0-crashed");
+    let temporary = Directory::new();
+    let count = || std::fs::read_dir(temporary.path()).expect("reads").count();
+    let mut n_ended = 0;
+    for round in 0..12 {
+        let arguments = [&["lint"][..], &["verify"]][round % 2];
+        let mut asked = command(directory.path(), arguments);
+        asked.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = asked.spawn().expect("starts");
+        let mut status = None;
+        while status.is_none() && count() == 0 {
+            status = child.try_wait().expect("asks");
+        }
+        let process = child.id().to_string();
+        let signalled = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(signalled.is_ok(), "a child that is not waited for is there");
+        let status = child.wait().expect("ends");
+        n_ended += usize::from(status.code() == Some(130));
+        assert_eq!(count(), 0, "round {round}: {status}");
+    }
+    assert!(n_ended > 6, "only {n_ended} were ended by the signal");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_beside_a_write_ahead_log_is_told_as_full() {
+    let directory = agentos::directory("agentos-v2");
+    directory.sql("rules", "PRAGMA journal_mode = WAL");
+    for arguments in [&["upgrade", "--no-backup"][..], &["backup"]] {
+        let said = run_with_files_up_to(8, directory.path(), &[arguments, &["--json"]].concat());
+        let error = &said.json()["error"];
+        assert_eq!((said.code, error["code"].as_str()), (1, Some("disk_full")), "{error}");
+        assert!(error["hint"].to_string().contains("free some space"), "{error}");
+    }
 }

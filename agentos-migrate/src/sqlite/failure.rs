@@ -23,6 +23,9 @@ pub(crate) fn kind_of_code(code: std::ffi::c_int) -> ErrorKind {
         }
         ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT => ErrorKind::DamagedDatabase,
         ffi::SQLITE_FULL => ErrorKind::DiskFull,
+        // The index of a log grows in a file of its own, for which SQLite has no other word than this
+        // (<https://sqlite.org/rescode.html#ioerr_shmsize>).
+        ffi::SQLITE_IOERR if code == ffi::SQLITE_IOERR_SHMSIZE => ErrorKind::DiskFull,
         ffi::SQLITE_INTERRUPT => ErrorKind::Interrupted,
         ffi::SQLITE_IOERR => ErrorKind::Io,
         _ => ErrorKind::Sqlite,

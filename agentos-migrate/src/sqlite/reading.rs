@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
-use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
@@ -23,7 +22,7 @@ use crate::sqlite::vfs::{self, RawFile, super_journal};
 pub(crate) struct Reader {
     // Closed before the copy that it may read is removed.
     connection: Connection,
-    _copy: Option<TempDir>,
+    _copy: Option<scratch::Folder>,
 }
 
 impl Deref for Reader {
