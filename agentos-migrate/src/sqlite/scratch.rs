@@ -64,6 +64,7 @@ pub(crate) fn directory() -> Result<Folder, Error> {
 }
 
 /// Removes every folder that is there, for a program that ends now: whoever wants a new one waits for the end.
+#[cfg(feature = "cli")]
 pub(crate) fn remove_all() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     const TRIES: usize = 3;
     let there = there();
