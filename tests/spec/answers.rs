@@ -1,6 +1,6 @@
 //! Answers: what a question says is so; where it can't be known, it says why, and what to do.
 
-use agentos_migrate::{BackupManager, BackupOptions, Compression, ErrorKind, EventKind, Target};
+use agentos_migrate::{BackupManager, BackupOptions, Compression, EventKind, Target};
 
 use crate::support::command::{Said, command, run, said};
 use crate::support::{Directory, agentos, finds, migrator, sql, three, upgraded};
@@ -177,16 +177,6 @@ fn a_file_that_may_not_be_read_is_not_a_damaged_one() {
     std::fs::remove_dir_all(directory.file(".agentos-migrate")).expect("removes");
     refused(&["restore", &folder, "--yes"]);
     refused(&["restore", &archive, "--yes"]);
-}
-
-#[test]
-fn a_folder_in_the_place_of_a_database_is_no_damage_of_it() {
-    let (directory, migrator) = upgraded();
-    std::fs::remove_file(directory.file("chat.db")).expect("removes");
-    std::fs::create_dir(directory.file("chat.db")).expect("makes");
-    let error = migrator.verify().expect_err("can't be looked at");
-    assert!([ErrorKind::PermissionDenied, ErrorKind::Io].contains(&error.kind()), "{error:?}");
-    assert_eq!(error.state(), Some("nothing was changed"));
 }
 
 #[test]

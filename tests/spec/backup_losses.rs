@@ -1,9 +1,9 @@
 //! The last copy: no cleaning, restore or second restore takes away what nothing else holds.
 
-use agentos_migrate::{BackupManager, BackupOptions, Blobs, Compression};
+use agentos_migrate::{BackupManager, BackupOptions, Blobs, Compression, Manifest, RestoreOptions};
 
-use crate::support::Directory;
 use crate::support::command::{command, run};
+use crate::support::{Directory, agentos};
 
 fn filled() -> (Directory, BackupManager) {
     let directory = Directory::new();
@@ -52,7 +52,7 @@ fn prune_keeps_the_newest_good_backup_of_each_database_and_of_the_blobs() {
 
 #[test]
 fn a_backup_made_while_a_database_is_missing_names_it_and_displaces_no_copy_of_it() {
-    let directory = crate::support::agentos::directory("agentos-v2");
+    let directory = agentos::directory("agentos-v2");
     assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
     assert_eq!(run(directory.path(), &["prune", "--keep", "1"]).code, 0);
     let before = BackupManager::new(directory.path()).list_backups().expect("lists").remove(0).id;
@@ -148,7 +148,7 @@ fn a_restore_leaves_other_folders_of_backups_in_the_data_directory() {
 /// A real directory on which 0003 has run, with the backup of the moment before: 0003 is shared by
 /// `conversations` and `intent_log`.
 fn upgraded() -> (Directory, String) {
-    let directory = crate::support::agentos::directory("agentos-v2");
+    let directory = agentos::directory("agentos-v2");
     assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
     let manager = BackupManager::new(directory.path());
     let id = ids(&manager).remove(0);
@@ -201,7 +201,7 @@ fn a_database_that_needs_the_history_of_its_backup_is_told_with_it() {
 
 #[test]
 fn a_backup_of_single_databases_is_refused_whole_as_its_databases_are() {
-    let directory = crate::support::agentos::directory("agentos-v2");
+    let directory = agentos::directory("agentos-v2");
     let said = run(directory.path(), &["backup", "--database", "conversations", "--json"]).json();
     let named = said["backup_id"].as_str().expect("an id").to_owned();
     assert_eq!(run(directory.path(), &["upgrade"]).code, 0);
@@ -218,7 +218,7 @@ fn a_backup_of_single_databases_is_refused_whole_as_its_databases_are() {
 
 #[test]
 fn a_restore_of_a_python_tools_backup_leaves_the_blobs_that_it_lacks() {
-    let directory = crate::support::agentos::directory("agentos-v2");
+    let directory = agentos::directory("agentos-v2");
     let manager = BackupManager::new(directory.path());
     let python = |entry: &agentos_migrate::BackupEntry| {
         entry.manifest.as_ref().is_some_and(|manifest| manifest.blob_storage)
@@ -333,4 +333,48 @@ fn only_what_an_unfinished_backup_or_removal_left_is_cleared_from_the_folder_of_
     made(&manager, &BackupOptions::default());
     let is_there = |name: &String| manager.directory().join(name).exists();
     assert!(!left.iter().any(is_there) && foreign.iter().all(is_there));
+}
+
+#[test]
+fn a_folder_of_backups_that_holds_data_too_is_saved_with_that_and_without_its_backups() {
+    let directory = agentos::directory("agentos-v0");
+    let path = directory.path();
+    let folder = directory.file("crypto");
+    let key =
+        std::fs::read_dir(&folder).expect("reads").next().expect("one").expect("reads").path();
+    let before = std::fs::read(&key).expect("reads");
+    let manager = BackupManager::new(path).with_directory(&folder);
+    let first = manager.create_backup(&BackupOptions::default()).expect("makes");
+    std::fs::write(&key, "lost").expect("writes");
+    let options = BackupOptions { compression: Compression::None, ..BackupOptions::default() };
+    manager.create_backup(&options).expect("makes");
+    let third = manager.create_backup(&options).expect("makes");
+    let saved = |manifest: &Manifest| -> Vec<String> {
+        let inside = |stored: &&String| stored.starts_with("files/crypto/");
+        manifest.checksums.keys().filter(inside).cloned().collect()
+    };
+    let name = key.file_name().expect("a name").to_string_lossy();
+    assert!(saved(&first).contains(&format!("files/crypto/{name}")), "{:?}", saved(&first));
+    assert_eq!(saved(&third), saved(&first), "no backup is in another");
+    manager.restore_backup(&first.backup_id, &RestoreOptions::default()).expect("restores");
+    assert_eq!(std::fs::read(&key).expect("reads"), before);
+    let entries = manager.list_backups().expect("lists");
+    assert_eq!(entries.len(), 3, "{entries:?}");
+    for entry in entries {
+        manager.verify_backup(&entry.id).expect("is still good");
+    }
+}
+
+#[test]
+fn a_folder_that_holds_nothing_but_backups_is_no_part_of_one() {
+    let directory = agentos::directory("agentos-v0");
+    let manager = BackupManager::new(directory.path()).with_directory(directory.file("saved"));
+    for _ in 0..2 {
+        let made = manager.create_backup(&BackupOptions::default()).expect("makes");
+        let is_there = |path: &String| path.contains("saved");
+        assert!(!made.checksums.keys().chain(made.directories.keys()).any(is_there), "{made:?}");
+        // What is left of one is no data.
+        std::fs::create_dir_all(directory.file("saved/backup_20260114_083012_5f3a0b1c"))
+            .expect("makes");
+    }
 }

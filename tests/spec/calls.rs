@@ -43,6 +43,38 @@ fn a_row_that_a_statement_refuses_takes_those_before_it_back() {
 }
 
 #[test]
+fn rows_that_are_copied_fill_every_parameter_of_a_statement_on_another_database() {
+    let copy = |select: &'static str, to: &'static str, insert: &'static str| {
+        let directory = Directory::new();
+        directory.sql("chat", "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2), (3)");
+        directory.sql("rules", "CREATE TABLE u(a, b)");
+        let work = move |ctx: &mut MigrationContext| {
+            ctx.copy_rows("chat", select, to, insert)?;
+            Ok(())
+        };
+        let set = vec![Migration::new("0001", &["chat", "rules"], work)];
+        let outcome = migrator(&directory, set).upgrade(&Target::Latest);
+        let sum = directory.ask("rules", "SELECT count(*) || ' ' || total(a + b) FROM u");
+        (outcome.map(drop), sum)
+    };
+    let (outcome, sum) = copy("SELECT a, a FROM t", "rules", "INSERT INTO u VALUES (?1, ?2)");
+    assert_eq!((outcome.is_ok(), sum.as_str()), (true, "3 12.0"));
+    for select in ["SELECT a FROM t", "SELECT a, a, a FROM t"] {
+        let (outcome, sum) = copy(select, "rules", "INSERT INTO u VALUES (?1, ?2)");
+        let failure = outcome.expect_err("one would be NULL, or lost");
+        assert!(failure.to_string().contains("needed 2"), "{failure}");
+        assert_eq!(sum, "0 0.0");
+    }
+    let (outcome, _) = copy("SELECT a FROM t", "chat", "INSERT INTO t VALUES (?1)");
+    let failure = outcome.expect_err("would never end");
+    assert_eq!(failure.kind(), ErrorKind::ForbiddenSql, "{failure:?}");
+    assert!(
+        failure.hint().is_some_and(|hint| hint.contains("INSERT INTO … SELECT")),
+        "{failure:?}"
+    );
+}
+
+#[test]
 fn the_only_row_is_the_only_one() {
     let one = |sql: &'static str| {
         run(move |ctx| {

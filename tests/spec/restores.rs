@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use sha2::Digest;
 
-use agentos_migrate::{BackupManager, BackupOptions, Compression};
+use agentos_migrate::rusqlite::Connection;
+use agentos_migrate::{BackupManager, BackupOptions, Compression, ErrorKind, RestoreOptions};
 
 use crate::support::command::run;
 use crate::support::{Directory, agentos};
@@ -137,4 +138,53 @@ fn killed(directory: &Directory, id: &str, after: Duration) -> bool {
     child.kill().expect("kills");
     child.wait().expect("ends");
     still_ran
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_waits_for_connections_of_its_own_program_as_for_those_of_others() {
+    let directory = Directory::new();
+    directory.sql("notes", "CREATE TABLE t(a)");
+    let manager = BackupManager::new(directory.path()).with_wait(Duration::from_millis(60));
+    let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    let program = Connection::open(directory.file("notes.db")).expect("opens");
+    program.execute("INSERT INTO t VALUES (1)", []).expect("writes");
+    let restore = || manager.restore_backup(&id, &RestoreOptions::default());
+    let error = restore().expect_err("what the program writes next would be lost");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    assert!(error.details().iter().any(|line| line.contains("this program")), "{error:?}");
+    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "1");
+    drop(program);
+    restore().expect("restores");
+    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "0");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_that_can_not_replace_one_entry_puts_the_others_back() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::support::command::Nobody;
+    let nobody = Nobody::new();
+    let (directory, id) = template(Compression::None);
+    nobody.give(directory.path());
+    let folder = directory.file("crypto");
+    let set_mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&folder, mode).expect("sets");
+    };
+    // To move a folder is to write to it: its `..` changes.
+    set_mode(0o555);
+    let before = contents(&directory);
+    let refused = nobody.run(directory.path(), &["restore", &id, "--yes", "--json"]);
+    let error = &refused.json()["error"];
+    assert_eq!((refused.code, error["code"].as_str()), (1, Some("permission_denied")), "{error}");
+    let state = error["state_on_disk"].to_string();
+    assert!(state.contains("back in its place: nothing was changed"), "{error}");
+    assert!(error["hint"].to_string().contains("chmod u+w"), "{error}");
+    assert_eq!(contents(&directory), before);
+    assert_eq!(nobody.run(directory.path(), &["status"]).code, 0, "nothing is half done");
+    set_mode(0o755);
+    assert_eq!(nobody.run(directory.path(), &["restore", &id, "--yes"]).code, 0);
+    assert_ne!(contents(&directory), before);
 }

@@ -1,6 +1,7 @@
 //! Making a backup: staged, hashed, synced, read back, and only then given its name.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -48,6 +49,11 @@ pub(super) fn clean_leftovers(place: &Place) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a name is that of a backup of our form, whatever is left of it, or of an unfinished one.
+pub(super) fn is_of_a_backup(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| is_leftover(name) || paths::is_of_our_form(name))
 }
 
 /// Whether this is a name that only an unfinished backup or removal has.

@@ -12,7 +12,6 @@ use rusqlite::Connection;
 use super::place::Place;
 use super::{paths, snapshot, swap};
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::used_by;
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::{holders, journal_modes, session, vfs};
 
@@ -104,10 +103,10 @@ impl Held {
     }
 }
 
-/// A program that has the file open would go on with the old one.
+/// A program that has the file open, this one too, would go on with the old one: what it writes is lost.
 fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
     loop {
-        let users = holders::of(path);
+        let users = holders::all_of(path);
         if users.is_empty() {
             return Ok(());
         }
@@ -116,9 +115,19 @@ fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
                 ErrorKind::Busy,
                 format!("{} is in use and can't be replaced", path.display()),
             );
-            return Err(used_by(error, path)
+            let lines = users.iter().map(|user| {
+                if user.process == std::process::id() {
+                    "used by a connection of this program".to_owned()
+                } else {
+                    format!("used by {user}")
+                }
+            });
+            return Err(lines
+                .fold(error, Error::detail)
                 .in_state("nothing was changed")
-                .with_hint("stop the program that uses it, and restore again"));
+                .with_hint(
+                    "stop the program that uses it, or close its connections, and restore again",
+                ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -119,7 +119,7 @@ fn link(live: &walkdir::DirEntry, staged: &Path) -> Result<(), Error> {
 }
 
 /// Whether this looks like a backup, good or not, of ours or of the Python tool.
-fn is_backup(path: &Path) -> bool {
+pub(super) fn is_backup(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let is_archive = ARCHIVE_ENDINGS.iter().any(|ending| name.ends_with(ending));
     if path.is_symlink() {

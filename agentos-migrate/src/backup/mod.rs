@@ -54,7 +54,7 @@ use crate::error::Error;
 use crate::migration::Migration;
 use crate::registry::Registry;
 use crate::sqlite::lock::{LONGEST_WAIT, RunLock};
-use crate::sqlite::{journal_modes, session};
+use crate::sqlite::{journal_modes, orphans, session};
 
 /// Makes, lists, checks, restores and removes backups of one data directory.
 ///
@@ -189,9 +189,13 @@ impl BackupManager {
 
     /// Restores a backup: all files or none, also across a crash.
     ///
+    /// Files are replaced, not written. A connection that is open goes on with the replaced one, so the
+    /// caller closes its own first. Who has a file open is only known on Linux, and of other users' programs
+    /// only to root.
+    ///
     /// # Errors
     ///
-    /// `UnknownBackup`, `DamagedBackup`, `Busy` if a program uses a file, `DiskFull`.
+    /// `UnknownBackup`, `DamagedBackup`, `Busy` if a program uses a file, this one too, `DiskFull`.
     pub fn restore_backup(
         &self,
         id: &str,
@@ -272,6 +276,7 @@ impl BackupManager {
 
     /// As [`recover_locked`](Self::recover_locked), for who has no migrator that does the rest of it.
     fn recover_alone(&self) -> Result<(), Error> {
+        orphans::clean(&self.place.data_dir, self.place.wait)?;
         self.recover_locked()?;
         let databases = journal_modes::read(&self.place.data_dir)?;
         session::return_to_wal(&self.place.data_dir, &databases, self.place.wait)

@@ -20,7 +20,7 @@ use super::files;
 use super::options::Meter;
 use super::source::DatabaseSource;
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{hint_for, used_by};
+use crate::sqlite::failure::{hint_on, kind_of, used_by};
 
 /// Pages between two reports of progress; the read transaction stays open meanwhile.
 const PAGES_PER_STEP: i32 = 4096;
@@ -185,16 +185,7 @@ fn open(path: &Path, deadline: Instant) -> rusqlite::Result<Connection> {
 
 /// Returns the error for what SQLite refused to do to a file.
 pub(super) fn refused(what: &str, path: &Path, source: rusqlite::Error) -> Error {
-    let kind = match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => ErrorKind::DamagedDatabase,
-        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-            ErrorKind::PermissionDenied
-        }
-        Some(ErrorCode::DiskFull) => ErrorKind::DiskFull,
-        Some(ErrorCode::SystemIoFailure) => ErrorKind::Io,
-        _ => ErrorKind::Sqlite,
-    };
+    let kind = kind_of(&source);
     let error = Error::new(kind, format!("cannot {what} {}", path.display()))
         .detail(source.to_string())
         .caused_by(source);
@@ -202,9 +193,9 @@ pub(super) fn refused(what: &str, path: &Path, source: rusqlite::Error) -> Error
         ErrorKind::Busy => used_by(error, path)
             .with_hint("stop the program that uses it, or wait longer with `--wait 5m`"),
         ErrorKind::DamagedDatabase => error.with_hint(
-            "restore the file from a backup with `agentos-migrate restore`, or set it aside",
+            "`verify` says what is damaged, and which `restore` of a good backup mends it; a file that is not of this set may be set aside",
         ),
-        _ => match hint_for(kind) {
+        _ => match hint_on(kind, path) {
             Some(hint) => error.with_hint(hint),
             None => error,
         },

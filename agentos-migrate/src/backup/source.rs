@@ -6,14 +6,14 @@
 //! 2.2). Links are not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::files;
 use super::options::{BackupOptions, Blobs};
-use super::paths;
 use super::place::{Place, plain_name};
+use super::{create, files, kept, paths};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::STATE_DIR;
 
@@ -190,8 +190,41 @@ pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
     since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or_default()
 }
 
+/// The folder of backups, where that is in the data directory.
+struct Backups {
+    /// From the data directory on.
+    folder: PathBuf,
+    /// What else is in it: it is a folder of the application, too.
+    data: BTreeSet<OsString>,
+}
+
+impl Backups {
+    fn inside(place: &Place) -> Result<Option<Self>, Error> {
+        let Some(folder) = place.directory_inside() else { return Ok(None) };
+        let mut data = BTreeSet::new();
+        let path = place.data_dir.join(&folder);
+        let entries = std::fs::read_dir(&path).map_err(|e| files::failed("read", &path, e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| files::failed("read", &path, e))?;
+            if !kept::is_backup(&entry.path()) && !create::is_of_a_backup(&entry.file_name()) {
+                data.insert(entry.file_name());
+            }
+        }
+        Ok(Some(Self { folder, data }))
+    }
+
+    /// Whether a path of the data directory is a backup, or in one, or the folder that has nothing else.
+    fn holds(&self, live: &Path) -> bool {
+        let Ok(rest) = live.strip_prefix(&self.folder) else { return false };
+        match rest.components().next() {
+            Some(first) => !self.data.contains(first.as_os_str()),
+            None => self.data.is_empty(),
+        }
+    }
+}
+
 fn walk(place: &Place) -> Result<Vec<Found>, Error> {
-    let backups = place.directory_inside();
+    let backups = Backups::inside(place)?;
     let declared_paths = place.paths.as_ref().map(|paths| {
         let databases = place.declared.iter().map(String::as_str).chain([TRACKING]);
         let databases = databases.map(|name| format!("{name}{}", paths::DATABASE_ENDING));
@@ -202,7 +235,7 @@ fn walk(place: &Place) -> Result<Vec<Found>, Error> {
         let leads_to = |path: &String| live.starts_with(path) || Path::new(path).starts_with(live);
         !inside(STATE_DIR)
             && !inside("backups")
-            && backups.as_ref().is_none_or(|folder| !live.starts_with(folder))
+            && backups.as_ref().is_none_or(|folder| !folder.holds(live))
             && declared_paths.as_ref().is_none_or(|paths| paths.iter().any(leads_to))
     };
     let entries = walkdir::WalkDir::new(&place.data_dir)

@@ -1,11 +1,13 @@
 //! Putting a restored tree in place: written down first, then only renames.
 //!
 //! `.agentos-migrate/restore.json` lists what is replaced. Once it is on the
-//! disk, the restore is going to be finished: each step looks at what is
+//! disk, whoever comes after a crash finishes the restore: each step looks at what is
 //! there and does what is left, so it may be cut off and begun again at any
-//! point. The replaced files end in `.agentos-migrate/replaced`, in a folder for each restore: what was
+//! point. Where a step fails, everything is put back while the databases are still locked. The replaced
+//! files end in `.agentos-migrate/replaced`, in a folder for each restore: what was
 //! live may be in no backup, so only `prune` removes it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDateTime, Utc};
@@ -73,22 +75,56 @@ pub(super) fn commit(
 ) -> Result<PathBuf, Error> {
     let state = data_dir.join(STATE_DIR);
     let folder = format!("{}{backup_id}", Utc::now().format(TIME));
+    // What is neither staged nor marked would pass for an entry that is in its place.
+    let new = state.join(NEW);
+    let is_staged = |entry: &String| is_there(&new.join(entry)) || removes(entry, &new);
     let journal = Journal {
         format: FORMAT,
         backup_id: backup_id.to_owned(),
-        entries,
+        entries: entries.into_iter().filter(is_staged).collect(),
         replaced: Some(folder),
     };
     let old = journal.old(&state);
-    if let Err(error) = decide(&state, &old, &journal) {
-        if !pending(data_dir) {
-            // Nothing is in it yet; an empty one that stays does no harm.
-            drop(std::fs::remove_dir(&old));
-        }
-        return Err(error);
+    let put = decide(&state, &old, &journal).and_then(|()| put_all(data_dir, &journal));
+    if let Err(error) = put {
+        return Err(given_up(data_dir, &journal, error));
     }
-    finish(data_dir, &journal)?;
+    settle(data_dir, &journal)?;
     Ok(old)
+}
+
+/// Undoes a swap that can't go on: the databases are still locked, so that nobody saw half of it.
+fn given_up(data_dir: &Path, journal: &Journal, error: Error) -> Error {
+    if !pending(data_dir) {
+        // Nothing is replaced yet; an empty folder that stays does no harm.
+        drop(std::fs::remove_dir(journal.old(&data_dir.join(STATE_DIR))));
+        return error;
+    }
+    let error = explained(error);
+    match take_back(data_dir, journal) {
+        Ok(()) => error.in_state("what was replaced is back in its place: nothing was changed"),
+        Err(left) => {
+            error.detail(format!("and not all of it could be undone: {left}")).in_state(HALF)
+        }
+    }
+}
+
+/// What state a swap leaves that is neither finished nor undone.
+const HALF: &str = "some files are restored and others are not";
+
+/// Says what keeps a name in its place, where the system's word alone does not tell.
+fn explained(error: Error) -> Error {
+    let source =
+        std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices) => error.with_hint(
+            "what is mounted in the data directory can't be replaced: unmount it, or restore the databases alone with `--no-blobs`",
+        ),
+        Some(io::ErrorKind::PermissionDenied) => error.with_hint(
+            "make it writable: a folder can only be moved by who may write to it (`chmod u+w`), and an immutable file by nobody (`lsattr`)",
+        ),
+        _ => error,
+    }
 }
 
 fn decide(state: &Path, old: &Path, journal: &Journal) -> Result<(), Error> {
@@ -115,7 +151,7 @@ pub(super) fn replaced(data_dir: &Path) -> Result<Vec<Replaced>, Error> {
     let all = data_dir.join(STATE_DIR).join(OLD);
     let listed = match std::fs::read_dir(&all) {
         Ok(listed) => listed,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(files::failed("read", &all, error)),
     };
     let tree = |entry: std::fs::DirEntry| {
@@ -136,7 +172,7 @@ pub(super) fn recover(data_dir: &Path) -> Result<Option<String>, Error> {
     let path = state.join(JOURNAL);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             files::remove_tree(&state.join(NEW))?;
             return Ok(None);
         }
@@ -167,42 +203,86 @@ fn is_entry(entry: &str) -> bool {
         && entry != REMOVALS
 }
 
+/// Goes on with a swap, from wherever it was cut off.
 fn finish(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
+    put_all(data_dir, journal).map_err(|error| explained(error).in_state(HALF))?;
+    settle(data_dir, journal)
+}
+
+fn put_all(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     let state = data_dir.join(STATE_DIR);
-    let (new, old) = (state.join(NEW), journal.old(&state));
-    for entry in &journal.entries {
-        let (live, staged, replaced) = (data_dir.join(entry), new.join(entry), old.join(entry));
-        let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        // With the staged one gone and no live one left, this entry is done;
-        // a live one beside a staged one is still the old one.
-        let is_removal = !is_there(&staged);
-        let was_put = is_removal && is_there(&live) && is_there(&replaced);
-        // A live one beside both was made by a program after the interruption: it is kept too.
-        let is_old = is_there(&live) && (is_there(&staged) || !is_there(&replaced));
-        if is_old && (!is_removal || removes(entry, &new)) {
-            set_aside(&live, &old, entry)?;
-        }
-        if !was_put {
-            // A write-ahead log or journal of the old file would be taken for one of the new.
-            for ending in paths::SIDE_FILE_ENDINGS {
-                let side_file = data_dir.join(format!("{entry}{ending}"));
-                if (is_there(&staged) || removes(entry, &new)) && is_there(&side_file) {
-                    set_aside(&side_file, &old, &format!("{entry}{ending}"))?;
-                }
+    let old = journal.old(&state);
+    journal.entries.iter().try_for_each(|entry| put(data_dir, &state.join(NEW), &old, entry))?;
+    files::sync_dir(data_dir)?;
+    files::sync_dir(&old)
+}
+
+/// Puts one staged entry in the place of the live one.
+fn put(data_dir: &Path, new: &Path, old: &Path, entry: &str) -> Result<(), Error> {
+    let (live, staged, replaced) = (data_dir.join(entry), new.join(entry), old.join(entry));
+    // With the staged one gone and no live one left, this entry is done;
+    // a live one beside a staged one is still the old one.
+    let is_removal = !is_there(&staged);
+    let was_put = is_removal && is_there(&live) && is_there(&replaced);
+    // A live one beside both was made by a program after the interruption: it is kept too.
+    let is_old = is_there(&live) && (is_there(&staged) || !is_there(&replaced));
+    if is_old && (!is_removal || removes(entry, new)) {
+        set_aside(&live, old, entry)?;
+    }
+    if !was_put {
+        // A write-ahead log or journal of the old file would be taken for one of the new.
+        for ending in paths::SIDE_FILE_ENDINGS {
+            let side_file = data_dir.join(format!("{entry}{ending}"));
+            if (is_there(&staged) || removes(entry, new)) && is_there(&side_file) {
+                set_aside(&side_file, old, &format!("{entry}{ending}"))?;
             }
         }
-        if is_there(&staged) {
-            files::rename(&staged, &live)?;
+    }
+    if is_there(&staged) { files::rename(&staged, &live) } else { Ok(()) }
+}
+
+/// Puts back what was replaced, and forgets the decision. What is cut off here is finished by
+/// [`finish`]: every state on the way is one of its own.
+fn take_back(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
+    let state = data_dir.join(STATE_DIR);
+    let (new, old) = (state.join(NEW), journal.old(&state));
+    for entry in journal.entries.iter().rev() {
+        let (live, staged) = (data_dir.join(entry), new.join(entry));
+        if is_there(&live) && !is_there(&staged) && !removes(entry, &new) {
+            files::rename(&live, &staged)?;
+        }
+        let endings = std::iter::once("").chain(paths::SIDE_FILE_ENDINGS);
+        for name in endings.map(|ending| format!("{entry}{ending}")) {
+            let (live, replaced) = (data_dir.join(&name), old.join(&name));
+            if is_there(&replaced) && !is_there(&live) {
+                files::rename(&replaced, &live)?;
+            }
         }
     }
     files::sync_dir(data_dir)?;
-    files::sync_dir(&old)?;
-    let is_new =
-        |name: &String| journal.entries.contains(&format!("{name}{}", paths::DATABASE_ENDING));
-    journal_modes::forget(data_dir, is_new)?;
     files::remove_file_if_there(&state.join(JOURNAL))?;
     files::sync_dir(&state)?;
-    files::remove_tree(&new)
+    // An empty folder that stays does no harm.
+    drop(std::fs::remove_dir(&old));
+    Ok(())
+}
+
+/// Forgets a swap that is done.
+fn settle(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
+    let state = data_dir.join(STATE_DIR);
+    let is_new =
+        |name: &String| journal.entries.contains(&format!("{name}{}", paths::DATABASE_ENDING));
+    let settled = journal_modes::forget(data_dir, is_new)
+        .and_then(|()| files::remove_file_if_there(&state.join(JOURNAL)))
+        .and_then(|()| files::sync_dir(&state))
+        .and_then(|()| files::remove_tree(&state.join(NEW)));
+    settled.map_err(|error| {
+        error.in_state("all files are restored; the next command removes what is left of it")
+    })
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Moves a file to the replaced ones, under a name that is free: `rules.db`, `rules.db.2`, ….

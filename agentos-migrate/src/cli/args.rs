@@ -332,6 +332,12 @@ impl Command {
         }
     }
 
+    /// Returns whether a signal may end the command where it is; others watch for it themselves.
+    pub(super) fn can_end_at_once(&self) -> bool {
+        let watches = matches!(self, Self::Verify(verify) if verify.backup.is_some());
+        self.only_asks() && !watches
+    }
+
     /// Returns whether the command itself asks for what `--json` asks for.
     pub(super) fn asks_for_json(&self) -> bool {
         matches!(self, Self::Lint(lint) if lint.format == LintFormat::Json)

@@ -130,33 +130,32 @@ impl App {
         arguments.global.json |= arguments.command.asks_for_json();
         let ui = Ui::new(&arguments.global, self.name);
         let only_asks = arguments.command.only_asks();
-        let outcome =
-            Settings::resolve(self, &arguments.global).and_then(|settings| {
-                match arguments.command {
-                    Command::Status(arguments) => status::run(&settings, &ui, &arguments),
-                    Command::Upgrade(arguments) => upgrade::run(&settings, &ui, &arguments),
-                    Command::Downgrade(arguments) => downgrade::run(&settings, &ui, &arguments),
-                    Command::Plan(arguments) => plan::run(&settings, &ui, &arguments),
-                    Command::Graph(arguments) => graph::run(&settings, &ui, &arguments),
-                    Command::History => history::run(&settings, &ui),
-                    Command::Accept(arguments) => accept::run(&settings, &ui, &arguments),
-                    Command::Recover(arguments) => recover::run(&settings, &ui, &arguments),
-                    Command::Verify(arguments) => verify::run(&settings, &ui, &arguments),
-                    Command::Backup(arguments) => backup::run(&settings, &ui, &arguments),
-                    Command::ListBackups(arguments) => {
-                        list_backups::run(&settings, &ui, &arguments)
-                    }
-                    Command::Restore(arguments) => restore::run(&settings, &ui, &arguments),
-                    Command::Prune(arguments) => prune::run(&settings, &ui, &arguments),
-                    Command::Schema(arguments) => schema::run(&settings, &ui, &arguments),
-                    Command::New(arguments) => new::run(&settings, &ui, &arguments),
-                    Command::Lint(arguments) => lint::run(&settings, &ui, &arguments),
-                    Command::Lock(arguments) => lock::run(&settings, &ui, &arguments),
-                    Command::Completions(arguments) => {
-                        Ok(completions::run(&ui, self.command(), &arguments))
-                    }
+        let watched =
+            if arguments.command.can_end_at_once() { signals::end_at_once() } else { Ok(()) };
+        let outcome = watched.and_then(|()| Settings::resolve(self, &arguments.global)).and_then(
+            |settings| match arguments.command {
+                Command::Status(arguments) => status::run(&settings, &ui, &arguments),
+                Command::Upgrade(arguments) => upgrade::run(&settings, &ui, &arguments),
+                Command::Downgrade(arguments) => downgrade::run(&settings, &ui, &arguments),
+                Command::Plan(arguments) => plan::run(&settings, &ui, &arguments),
+                Command::Graph(arguments) => graph::run(&settings, &ui, &arguments),
+                Command::History => history::run(&settings, &ui),
+                Command::Accept(arguments) => accept::run(&settings, &ui, &arguments),
+                Command::Recover(arguments) => recover::run(&settings, &ui, &arguments),
+                Command::Verify(arguments) => verify::run(&settings, &ui, &arguments),
+                Command::Backup(arguments) => backup::run(&settings, &ui, &arguments),
+                Command::ListBackups(arguments) => list_backups::run(&settings, &ui, &arguments),
+                Command::Restore(arguments) => restore::run(&settings, &ui, &arguments),
+                Command::Prune(arguments) => prune::run(&settings, &ui, &arguments),
+                Command::Schema(arguments) => schema::run(&settings, &ui, &arguments),
+                Command::New(arguments) => new::run(&settings, &ui, &arguments),
+                Command::Lint(arguments) => lint::run(&settings, &ui, &arguments),
+                Command::Lock(arguments) => lock::run(&settings, &ui, &arguments),
+                Command::Completions(arguments) => {
+                    Ok(completions::run(&ui, self.command(), &arguments))
                 }
-            });
+            },
+        );
         let code = outcome.unwrap_or_else(|error| {
             let error = if only_asks { error.or_unchanged() } else { error };
             ui.error(&error, None);

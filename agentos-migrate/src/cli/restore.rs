@@ -42,11 +42,14 @@ pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Re
         let _ = writeln!(text, "          not used: {stored}, as the manifest does not name it");
     }
     for version in &report.to_run_again {
-        let _ = writeln!(
-            text,
-            "          {version} is not in the restored databases: `{} upgrade` runs it again",
-            ui.name
-        );
+        let known =
+            version.parse().is_ok_and(|it| settings.app.registry().migration(&it).is_some());
+        let again = if known {
+            format!("`{} upgrade` runs it again", ui.name)
+        } else {
+            "the newer program that has it runs it again".to_owned()
+        };
+        let _ = writeln!(text, "          {version} is not in the restored databases: {again}");
     }
     ui.answer(&text, &report);
     Ok(Exit::Done)

@@ -148,15 +148,24 @@ impl MigrationContext {
     ///
     /// # Errors
     ///
-    /// What SQLite says of either statement.
+    /// What SQLite says of either statement; another number of parameters than of columns; one
+    /// database for both, where the reading would meet what is written.
     #[track_caller]
     pub fn copy_rows(&mut self, from: &str, select: &str, to: &str, insert: &str) -> Result<usize> {
         let (source, target) = (self.member(from)?, self.member(to)?);
+        if from == to {
+            return Err(copies_into_itself(from).into());
+        }
         let mut reading = finish_query(source, select, source.connection.prepare(select))?;
         let columns = reading.column_count();
         let mut rows = finish_query(source, select, reading.query([]))?;
         let mut count = 0;
         self.run(target, insert, Location::caller(), |inserting| {
+            let parameters = inserting.parameter_count();
+            // What is not bound is NULL, without a word.
+            if parameters != columns {
+                return Err(rusqlite::Error::InvalidParameterCount(columns, parameters));
+            }
             while let Some(row) = rows.next()? {
                 for column in 0..columns {
                     inserting.raw_bind_parameter(
@@ -258,6 +267,10 @@ impl MigrationContext {
 
     /// Returns the path of a database's file.
     ///
+    /// It is for showing, and for files beside it. To open the database by it, even to read it as bytes, takes
+    /// the run's locks away as soon as it is closed, and other programs write into the transaction
+    /// (<https://sqlite.org/howtocorrupt.html>, 2.2).
+    ///
     /// # Errors
     ///
     /// A database that the migration does not name.
@@ -349,6 +362,13 @@ impl MigrationContext {
             ))
         })
     }
+}
+
+fn copies_into_itself(database: &str) -> Error {
+    let text = format!("`copy_rows` is for two databases, and both are `{database}`");
+    Error::new(ErrorKind::ForbiddenSql, text)
+        .detail("rows that are written would be read again, without an end")
+        .with_hint("write it as one statement: `INSERT INTO … SELECT …`")
 }
 
 impl std::fmt::Debug for MigrationContext {

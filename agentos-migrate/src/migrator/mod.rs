@@ -18,6 +18,7 @@ mod backing_up;
 mod drift;
 mod failure;
 mod follow;
+mod glance;
 mod mend;
 mod options;
 mod preflight;
@@ -158,10 +159,12 @@ impl Migrator {
     ///
     /// `InvalidSet`, `DataDirectory`, `DamagedDatabase`, `NameCollision`, `Busy`, `PermissionDenied`, `Io`;
     /// `NeedsOperator` while a restore is half done, and where migrations.db or a migrated database is lost.
+    /// Of each database the header is read: damage further down is what [`verify`](Self::verify) finds.
     pub fn status(&self) -> Result<Status, Error> {
         self.registry.check()?;
         let history = self.known_history().map_err(asked)?;
         self.refuse_lost_databases(&history)?;
+        self.refuse_damaged_heads(&history)?;
         Ok(Status::of(&self.infos(), &history))
     }
 

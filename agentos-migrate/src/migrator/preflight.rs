@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
-use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::{history_table, reading, schema_version};
+use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
+use crate::sqlite::{history_table, reading, schema_version, session};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -213,16 +213,11 @@ impl Migrator {
 
     /// Opens a file that a run would write; none if there is nothing in it yet.
     fn open_to_look(&self, path: &Path) -> Result<Option<Connection>, Error> {
+        session::refuse_long(path)?;
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_on_file(error, "read", path)),
-            Ok(metadata) if metadata.is_dir() => {
-                return Err(Error::new(
-                    ErrorKind::DamagedDatabase,
-                    format!("{} is a directory", path.display()),
-                )
-                .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display())));
-            }
+            Ok(metadata) if metadata.is_dir() => return Err(is_a_directory(path)),
             Ok(metadata) if metadata.permissions().readonly() => {
                 return Err(Error::new(
                     ErrorKind::PermissionDenied,
@@ -320,7 +315,7 @@ fn refuse_full_disk(data_dir: &Path) -> Result<(), Error> {
 }
 
 /// Joins errors into one: the first names the kind, all are told.
-fn joined(mut errors: Vec<Error>) -> Option<Error> {
+pub(super) fn joined(mut errors: Vec<Error>) -> Option<Error> {
     if errors.len() <= 1 {
         return errors.pop();
     }

@@ -150,8 +150,11 @@ impl Migrator {
                 "{database} records {migration} as applied at {applied_at}, and no run of this directory did that: \
                  the file, or migrations.db, was copied in from elsewhere"
             );
-            let hint = "`restore ID --database NAME` brings this directory's own file back; `accept --drift` records that the copy is meant";
-            return Some(Finding::on(database, "copied_in", message, hint));
+            let restore = self.ways_to_restore(told.evidence, &BTreeSet::from([database]));
+            let hint = format!(
+                "{restore}, to have this directory's own file back; `accept --drift` records that the copy is meant"
+            );
+            return Some(Finding::on(database, "copied_in", message, &hint));
         }
         let compiled = self.registry.migration(&migration.parse().ok()?)?;
         let declared = compiled.info().schema_version.as_deref()?;

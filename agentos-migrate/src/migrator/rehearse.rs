@@ -128,6 +128,7 @@ impl Migrator {
             databases.chain([self.data_dir.join(history_table::FILE_NAME)]).collect();
         files.retain(|path| path.exists());
         refuse_full_disk(&files, directory)?;
+        // A copy of a hot journal needs nothing of the originals, which others may recover from now on.
         reading::copy_all(&files, directory, self.options.wait).map(drop)
     }
 }

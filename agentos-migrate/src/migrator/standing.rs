@@ -236,6 +236,27 @@ impl Migrator {
         )
     }
 
+    /// Returns the restore that brings back databases that are there and no good: of one that shares
+    /// migrations with others, the others are restored too.
+    pub(super) fn ways_to_restore(
+        &self,
+        evidence: &Evidence<'_>,
+        databases: &BTreeSet<&str>,
+    ) -> String {
+        let shared = self.sharing(evidence, databases);
+        let options: Vec<String> = shared.iter().map(|name| format!("--database {name}")).collect();
+        let options = options.join(" ");
+        if shared.len() == databases.len() {
+            return format!("`list-backups`, then `restore ID {options}` from a good one");
+        }
+        if shared.len() == self.registry.databases().len() {
+            return "`list-backups`, then `restore ID` from a good one: all databases share migrations, and go back to one moment".to_owned();
+        }
+        format!(
+            "`list-backups`, then `restore ID {options}` from a good one, the databases that share migrations, or `restore ID` for all"
+        )
+    }
+
     /// Returns these databases, and those that share a migration with one of them, however far away.
     fn sharing<'a>(
         &self,

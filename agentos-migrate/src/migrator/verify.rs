@@ -97,7 +97,12 @@ impl Migrator {
                 Ok(true) => readable.push(*database),
                 Ok(false) => {}
                 Err(error) if says_damaged(&error) => {
-                    look.inspection.findings.push(damaged(database, &error));
+                    let hint = match error.hint() {
+                        Some(hint) if self.file_of(database).is_dir() => hint.to_owned(),
+                        _ => self.ways_to_restore(&evidence, &BTreeSet::from([*database])),
+                    };
+                    let finding = Finding::on(database, "damaged", error.to_string(), &hint);
+                    look.inspection.findings.push(finding);
                 }
                 // What could not be looked at is no finding.
                 Err(error) => return Err(error),
@@ -119,7 +124,8 @@ impl Migrator {
     ) -> Result<(), Error> {
         let path = self.data_dir.join(history_table::FILE_NAME);
         if let Some(connection) = reading::open_within(&path, self.patience())? {
-            inspection.findings.extend(integrity(&connection, "migrations", &path)?);
+            let hint = questions::DAMAGED_HISTORY;
+            inspection.findings.extend(integrity(&connection, "migrations", &path, hint)?);
         }
         let status = Status::of(&self.infos(), history);
         for entry in status.entries() {
@@ -154,6 +160,22 @@ impl Migrator {
         Ok(())
     }
 
+    /// Says of a database without a file that migrations ran on it.
+    fn lost(&self, database: &str, told: &Told<'_>, history: &History) -> Option<Finding> {
+        let path = self.file_of(database);
+        let applied = self.applied_to(database, history).len();
+        let elsewhere = self.recorded_elsewhere(database, told.evidence);
+        let who = match (applied, elsewhere) {
+            (0, 0) => return None,
+            (0, _) => format!("other databases record {elsewhere} migration(s) that ran on it too"),
+            _ => format!("the history has {applied} migration(s) on it"),
+        };
+        let log = log_left(&path).map(|log| format!("; {log}")).unwrap_or_default();
+        let message = format!("{} {}, and {who}{log}", path.display(), how_lost(&path));
+        let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
+        Some(Finding::on(database, "no_file", message, &hint))
+    }
+
     /// Returns whether the database is there, and this set's, to be compared.
     fn inspect_database(
         &self,
@@ -164,21 +186,13 @@ impl Migrator {
     ) -> Result<bool, Error> {
         let path = self.file_of(database);
         let inspection = &mut look.inspection;
+        if !self.has_file(database)
+            && let Some(finding) = self.lost(database, told, history)
+        {
+            inspection.findings.push(finding);
+            return Ok(false);
+        }
         let Some(connection) = reading::open_within(&path, self.patience())? else {
-            let applied = self.applied_to(database, history).len();
-            let elsewhere = self.recorded_elsewhere(database, told.evidence);
-            if applied > 0 || elsewhere > 0 {
-                let how = how_lost(&path);
-                let who = if applied > 0 {
-                    format!("the history has {applied} migration(s) on it")
-                } else {
-                    format!("other databases record {elsewhere} migration(s) that ran on it too")
-                };
-                let log = log_left(&path).map(|log| format!("; {log}")).unwrap_or_default();
-                let message = format!("{} {how}, and {who}{log}", path.display());
-                let hint = self.ways_back(told.evidence, &BTreeSet::from([database]));
-                inspection.findings.push(Finding::on(database, "no_file", message, &hint));
-            }
             return Ok(false);
         };
         if let Err(error) = schema_version::refuse_foreign(
@@ -201,7 +215,8 @@ impl Migrator {
         look.untold.extend(told.unknown_of(&records));
         let copied = told.rows_from_elsewhere(database, &records);
         look.copied.extend(copied.into_iter().map(|row| (database.to_owned(), row)));
-        inspection.findings.extend(integrity(&connection, database, &path)?);
+        let hint = self.ways_to_restore(told.evidence, &BTreeSet::from([database]));
+        inspection.findings.extend(integrity(&connection, database, &path, &hint)?);
         let orphans = foreign_keys::violations(&connection).map_err(failed)?;
         inspection.notes.extend(orphans.told(database));
         Ok(true)
@@ -251,16 +266,12 @@ fn integrity(
     connection: &rusqlite::Connection,
     database: &str,
     path: &std::path::Path,
+    hint: &str,
 ) -> Result<Option<Finding>, Error> {
     // https://sqlite.org/pragma.html#pragma_integrity_check
     let check: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| on_file(error, "read", path))?;
-    let hint = if path.ends_with(history_table::FILE_NAME) {
-        questions::DAMAGED_HISTORY
-    } else {
-        "`restore ID --database NAME` from a good backup"
-    };
     Ok((check != "ok")
         .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
 }
@@ -268,9 +279,4 @@ fn integrity(
 /// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
 pub(super) fn says_damaged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
-}
-
-fn damaged(database: &str, error: &Error) -> Finding {
-    let hint = error.hint().unwrap_or("`restore ID --database NAME` from a good backup");
-    Finding::on(database, "damaged", error.to_string(), hint)
 }

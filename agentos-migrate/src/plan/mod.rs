@@ -282,8 +282,8 @@ fn refuse_odd_history(
     Err(error.in_state("nothing was changed").with_hint(hint))
 }
 
-/// Refuses an applied migration whose dependency is not applied, unless that one failed and runs
-/// again, on databases that the applied one does not name.
+/// Refuses an applied migration whose dependency is not applied, unless that one runs again now, on
+/// databases that the applied one does not name: a restore or the loss of those took it away.
 fn refuse_gaps(infos: &[&MigrationInfo], status: &Status, steps: &[Step]) -> Result<(), Error> {
     let is_applied =
         |version: &Version| matches!(status.state(version), Some(State::Applied | State::Modified));
@@ -291,8 +291,7 @@ fn refuse_gaps(infos: &[&MigrationInfo], status: &Status, steps: &[Step]) -> Res
         let is_apart = |step: &Step| {
             !step.databases.iter().any(|name| info.databases.contains(&name.as_str()))
         };
-        status.state(version) == Some(State::Failed)
-            && steps.iter().any(|step| step.version == *version && is_apart(step))
+        steps.iter().any(|step| step.version == *version && is_apart(step))
     };
     let mut gaps = Vec::new();
     for info in infos.iter().filter(|info| is_applied(&info.version)) {

@@ -7,6 +7,7 @@ use rusqlite::ffi;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::holders;
+use crate::sqlite::vfs::super_journal;
 
 /// Returns the kind of an SQLite error (<https://sqlite.org/rescode.html>).
 pub(crate) fn kind_of(error: &rusqlite::Error) -> ErrorKind {
@@ -22,6 +23,9 @@ pub(crate) fn kind_of_code(code: std::ffi::c_int) -> ErrorKind {
         }
         ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT => ErrorKind::DamagedDatabase,
         ffi::SQLITE_FULL => ErrorKind::DiskFull,
+        // The index of a log grows in a file of its own, for which SQLite has no other word than this
+        // (<https://sqlite.org/rescode.html#ioerr_shmsize>).
+        ffi::SQLITE_IOERR if code == ffi::SQLITE_IOERR_SHMSIZE => ErrorKind::DiskFull,
         ffi::SQLITE_INTERRUPT => ErrorKind::Interrupted,
         ffi::SQLITE_IOERR => ErrorKind::Io,
         _ => ErrorKind::Sqlite,
@@ -57,10 +61,21 @@ pub(crate) fn of_kind(kind: ErrorKind, text: String, path: &Path) -> Error {
     if kind == ErrorKind::Busy {
         made = used_by(made, path);
     }
-    match hint_for(kind) {
+    match hint_on(kind, path) {
         Some(hint) => made.with_hint(hint),
         None => made,
     }
+}
+
+/// Returns the next step that fits a kind of error on a file.
+pub(crate) fn hint_on(kind: ErrorKind, path: &Path) -> Option<&'static str> {
+    let is_long = path.as_os_str().len() + "-journal".len() > super_journal::NAME_BYTES_MAX;
+    if kind == ErrorKind::PermissionDenied && is_long {
+        return Some(
+            "SQLite takes paths of up to 512 bytes with the name of the journal: give a directory with a shorter path (`--data-dir`, `--backup-dir`)",
+        );
+    }
+    hint_for(kind)
 }
 
 /// Names the programs that use a file, where the system tells.
@@ -87,6 +102,13 @@ pub(crate) fn io_on_file(error: std::io::Error, doing: &str, path: &Path) -> Err
     of_kind(kind, text, path).caused_by(error)
 }
 
+/// Says that a folder stands where a database should.
+pub(crate) fn is_a_directory(path: &Path) -> Error {
+    let text = format!("{} is a directory", path.display());
+    Error::new(ErrorKind::DamagedDatabase, text)
+        .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display()))
+}
+
 /// Returns the next step that fits a kind of error wherever it happens.
 pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
@@ -95,7 +117,7 @@ pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
             "check the owner and mode of the directory and its files with `ls -la`, and that the file system is not mounted read-only"
         }
         ErrorKind::DamagedDatabase => {
-            "find the newest good backup with `list-backups` and restore it with `restore ID --database NAME`"
+            "`verify` says what is damaged, and which `restore` of a good backup mends it"
         }
         ErrorKind::DiskFull => "free some space (`df -h` tells where) and run the command again",
         _ => return None,

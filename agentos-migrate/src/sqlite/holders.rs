@@ -18,8 +18,15 @@ impl std::fmt::Display for Holder {
 }
 
 /// Returns the other processes that have the file open.
-#[cfg(target_os = "linux")]
 pub(crate) fn of(path: &Path) -> Vec<Holder> {
+    let mut holders = all_of(path);
+    holders.retain(|holder| holder.process != std::process::id());
+    holders
+}
+
+/// Returns the processes that have the file open, this one too.
+#[cfg(target_os = "linux")]
+pub(crate) fn all_of(path: &Path) -> Vec<Holder> {
     use std::os::unix::fs::MetadataExt;
 
     let Ok(wanted) = std::fs::metadata(path) else { return Vec::new() };
@@ -30,9 +37,6 @@ pub(crate) fn of(path: &Path) -> Vec<Holder> {
         else {
             continue;
         };
-        if process == std::process::id() {
-            continue;
-        }
         let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
         let has_it = descriptors.flatten().any(|descriptor| {
             std::fs::metadata(descriptor.path())
@@ -46,9 +50,9 @@ pub(crate) fn of(path: &Path) -> Vec<Holder> {
     holders
 }
 
-/// Returns the other processes that have the file open: not known on this system.
+/// Returns the processes that have the file open: not known on this system.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn of(_path: &Path) -> Vec<Holder> {
+pub(crate) fn all_of(_path: &Path) -> Vec<Holder> {
     Vec::new()
 }
 

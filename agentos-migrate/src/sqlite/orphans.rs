@@ -6,8 +6,11 @@
 //! pointer leaves a super-journal alone. Removing one while a journal still
 //! points to it would be a commit of half the files, so every journal named
 //! in it is rolled back first.
+//!
+//! Names are absolute. A directory that was moved or copied after a crash, or is mounted at
+//! another place, holds journals that point to where it was: SQLite would take them for those of
+//! a commit that is done. Their pointers are cut off, so that each is rolled back by itself.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,19 +19,19 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::vfs::{path_of, super_journal};
 use crate::sqlite::{history_table, plain_files};
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
 ///
 /// SQLite names a journal after the real file: where migrations.db is a link, that folder is looked at too.
 pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
+    let data_dir = &data_dir.canonicalize().map_err(|error| io_on_file(error, "open", data_dir))?;
     let mut found = super_journals(data_dir, history_table::FILE_NAME)?;
     let history = data_dir.join(history_table::FILE_NAME);
     if let Ok(real) = history.canonicalize()
         && let (Some(folder), Some(name)) = (real.parent(), real.file_name())
-        && data_dir
-            .canonicalize()
-            .is_ok_and(|directory| directory.join(history_table::FILE_NAME) != real)
+        && real != history
     {
         found.extend(super_journals(folder, &name.to_string_lossy())?);
     }
@@ -39,8 +42,9 @@ pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(io_on_file(error, "read", &path)),
         };
-        let journals = journals_of(&body);
-        for journal in journals.iter().filter(|journal| journal.exists()) {
+        let journals = journals_of(&body, data_dir)?;
+        for journal in &journals {
+            cut_stray_pointer(journal, &path)?;
             roll_back(journal, wait)?;
         }
         if !journals.iter().any(|journal| is_hot(journal)) && path.exists() {
@@ -63,11 +67,33 @@ fn super_journals(folder: &Path, database: &str) -> Result<Vec<PathBuf>, Error> 
     Ok(found)
 }
 
-fn journals_of(body: &[u8]) -> Vec<PathBuf> {
+/// Returns the journals that a super-journal names: those in the data directory, whatever that was
+/// called when they were written, and those of files to which a link leads from there.
+fn journals_of(body: &[u8], data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(data_dir).map_err(|error| io_on_file(error, "read", data_dir))?;
+    let links = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_symlink());
+    let linked: Vec<PathBuf> = links.filter_map(|link| link.canonicalize().ok()).collect();
+    let ours = |named: PathBuf| {
+        let here = data_dir.join(named.file_name()?);
+        let is_linked = database_of(&named).is_some_and(|database| linked.contains(&database));
+        if here.exists() { Some(here) } else { Some(named).filter(|_| is_linked) }
+    };
     let names = body.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names
-        .map(|name| PathBuf::from(OsString::from(String::from_utf8_lossy(name).into_owned())))
-        .collect()
+    Ok(names.map(path_of).filter_map(ours).filter(|journal| journal.exists()).collect())
+}
+
+fn database_of(journal: &Path) -> Option<PathBuf> {
+    journal.as_os_str().as_encoded_bytes().strip_suffix(b"-journal").map(path_of)
+}
+
+/// Cuts off a pointer that leads to where this super-journal was before it was moved along.
+fn cut_stray_pointer(journal: &Path, super_journal: &Path) -> Result<(), Error> {
+    let Some(folder) = super_journal.parent() else { return Ok(()) };
+    let cut = || match super_journal::stray_pointer(journal, folder)? {
+        Some(pointer) => plain_files::cut(journal, pointer.offset_bytes),
+        None => Ok(()),
+    };
+    cut().map_err(|error| io_on_file(error, "read", journal))
 }
 
 /// Returns whether SQLite would roll this journal back: one that it only keeps begins with a zero
@@ -95,9 +121,7 @@ fn holds_nothing(journal: &Path) -> bool {
 
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
 fn roll_back(journal: &Path, wait: Duration) -> Result<(), Error> {
-    let name = journal.to_string_lossy();
-    let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
-    let path = Path::new(database);
+    let Some(path) = &database_of(journal) else { return Ok(()) };
     if !path.exists() && holds_nothing(journal) {
         // To roll back what a new file got is to have it empty, and it is gone already.
         return plain_files::remove(journal).map_err(|error| io_on_file(error, "remove", journal));

@@ -55,6 +55,15 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Cuts a file to a size, and waits until the disk has it so.
+pub(crate) fn cut(path: &Path, size_bytes: u64) -> io::Result<()> {
+    let file = fs::OpenOptions::new().write(true).open(path)?;
+    tell!(Cut(path, size_bytes));
+    file.set_len(size_bytes)?;
+    tell!(Sync(path));
+    file.sync_all()
+}
+
 /// Makes the names in a file's directory durable.
 pub(crate) fn sync_directory_of(file: &Path) -> io::Result<()> {
     match file.parent() {

@@ -12,18 +12,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
-use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
 use crate::sqlite::scratch;
-use crate::sqlite::vfs::{self, RawFile};
+use crate::sqlite::vfs::{self, RawFile, super_journal};
 
 /// A connection that only reads.
 pub(crate) struct Reader {
     // Closed before the copy that it may read is removed.
     connection: Connection,
-    _copy: Option<TempDir>,
+    _copy: Option<scratch::Folder>,
 }
 
 impl Deref for Reader {
@@ -48,6 +47,7 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_on_file(error, "read", path)),
+        Ok(metadata) if metadata.is_dir() => return Err(is_a_directory(path)),
         Ok(metadata) if metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
@@ -106,7 +106,7 @@ fn is_settled(path: &Path) -> Result<bool, Error> {
 /// Returns a path as a URI (<https://sqlite.org/uri.html>) that names an immutable file.
 pub(crate) fn immutable(path: &Path) -> String {
     let mut text = String::from("file:");
-    for byte in path.to_string_lossy().bytes() {
+    for &byte in path.as_os_str().as_encoded_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
             text.push(char::from(byte));
         } else {
@@ -120,8 +120,7 @@ pub(crate) fn immutable(path: &Path) -> String {
 fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
     let directory = scratch::directory()?;
     let copy = directory.path().join(path.file_name().unwrap_or_default());
-    // Held until the copy is rolled back: its journal may point to a super-journal, which a run that
-    // commits, or a recovery, would remove meanwhile.
+    // Held until the copy is made: a run that commits would change the file meanwhile.
     let _held = copy_all(std::slice::from_ref(&path.to_owned()), directory.path(), wait)?;
     let connection =
         Connection::open(&copy).map_err(|error| on_file(error, "open a copy of", path))?;
@@ -191,9 +190,25 @@ pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error>
         let (from, to) = (with_suffix(path, suffix), with_suffix(&target, suffix));
         if suffix.is_empty() || from.exists() {
             copy_file(&from, &to)?;
+        } else if to.exists() {
+            // Of an earlier try, and of another moment.
+            std::fs::remove_file(&to)
+                .map_err(|error| of_target(io_on_file(error, "remove", &to), &to))?;
         }
     }
+    detach(&with_suffix(&target, "-journal"), path)?;
     Ok(target)
+}
+
+/// Cuts the pointer off the copy of a journal whose commit was not done, so that SQLite rolls the
+/// copy back by itself: a run that recovers the originals takes their super-journal away.
+fn detach(journal: &Path, original: &Path) -> Result<(), Error> {
+    let Some(folder) = original.parent().filter(|_| journal.exists()) else { return Ok(()) };
+    let cut = || match super_journal::outstanding_pointer(journal, folder)? {
+        Some(pointer) => File::options().write(true).open(journal)?.set_len(pointer.offset_bytes),
+        None => Ok(()),
+    };
+    cut().map_err(|error| of_target(io_on_file(error, "write", journal), journal))
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {

@@ -1,9 +1,12 @@
 //! Folders for temporary files: copies that are asked, replays of a set.
 //!
 //! Trouble there is no trouble of the data: it has its own words and its own
-//! way out.
+//! way out. They may hold copies of the data: a program that a signal ends removes
+//! them first, which is why those that are there are remembered.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
@@ -12,9 +15,64 @@ use crate::sqlite::failure::io_on_file;
 
 const HINT: &str = "free some space in the folder for temporary files, or name another one in the variable `TMPDIR`";
 
+/// The folders that are there now.
+static THERE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn there() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    THERE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder for temporary files, which goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder(Option<TempDir>);
+
+impl Folder {
+    /// Makes one in a folder.
+    pub(crate) fn make_in(parent: &Path) -> std::io::Result<Self> {
+        // Made under the lock: none is made while all are removed.
+        let mut there = there();
+        let made = tempfile::tempdir_in(parent)?;
+        there.insert(made.path().to_owned());
+        Ok(Self(Some(made)))
+    }
+
+    /// Returns where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.as_ref().expect("is there until it is dropped").path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let path = self.path().to_owned();
+        drop(self.0.take());
+        there().remove(&path);
+    }
+}
+
 /// Makes a folder that goes when it is dropped, in the system's place for temporary files.
-pub(crate) fn directory() -> Result<TempDir, Error> {
-    tempfile::tempdir().map_err(refused)
+pub(crate) fn directory() -> Result<Folder, Error> {
+    let parent = std::env::temp_dir();
+    if parent.as_os_str().is_empty() {
+        // It would be the working directory.
+        let text = "the variable `TMPDIR` is empty, and names no folder for temporary files";
+        return Err(Error::new(ErrorKind::Usage, text)
+            .in_state("nothing was changed")
+            .with_hint("name a folder in it, or take it away with `unset TMPDIR`"));
+    }
+    Folder::make_in(&parent).map_err(refused)
+}
+
+/// Removes every folder that is there, for a program that ends now: whoever wants a new one waits for the end.
+#[cfg(feature = "cli")]
+pub(crate) fn remove_all() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    const TRIES: usize = 3;
+    let there = there();
+    for path in &*there {
+        // The work goes on meanwhile, and may write a file into what is being removed.
+        let _ = (0..TRIES).find(|_| std::fs::remove_dir_all(path).is_ok());
+    }
+    there
 }
 
 fn refused(error: std::io::Error) -> Error {

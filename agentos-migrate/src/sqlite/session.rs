@@ -20,7 +20,7 @@ use crate::sqlite::fingerprint;
 use crate::sqlite::guard::{Guard, Outcome};
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::member::Member;
-use crate::sqlite::vfs::{self, CommitError, Group};
+use crate::sqlite::vfs::{self, CommitError, Group, super_journal};
 use crate::sqlite::{history_table, journal_modes, plain_files};
 
 /// How often SQLite asks whether to stop: every so many virtual machine steps.
@@ -299,9 +299,24 @@ fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
             let message = format!("{} is not a file", path.display());
             return Err(Error::new(ErrorKind::DamagedDatabase, message));
         }
+        refuse_long(&path)?;
         let existed = metadata.is_ok_and(|metadata| metadata.len() > 0);
         files.push(File { database: database.to_owned(), path, existed });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Refuses a path beside which SQLite would not find a journal or follow a pointer after a crash.
+pub(crate) fn refuse_long(path: &Path) -> Result<(), Error> {
+    let longest = super_journal::NAME_BYTES_MAX - super_journal::SUFFIX_BYTES;
+    let length = path.as_os_str().len();
+    if length <= longest {
+        return Ok(());
+    }
+    let message = format!("the path {} has {length} bytes", path.display());
+    Err(Error::new(ErrorKind::DataDirectory, message)
+        .detail(format!("SQLite follows names of journals up to {} bytes, which leaves {longest} for a database", super_journal::NAME_BYTES_MAX))
+        .in_state("nothing was changed")
+        .with_hint("move the data directory to a shorter path"))
 }

@@ -63,7 +63,7 @@ use crate::version::{InvalidVersion, Version};
 /// A data directory at some version, gone when dropped.
 pub struct Harness {
     migrator: Migrator,
-    directory: tempfile::TempDir,
+    directory: scratch::Folder,
 }
 
 impl Harness {

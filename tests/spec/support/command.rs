@@ -62,12 +62,28 @@ impl Nobody {
         Self { _elsewhere: elsewhere, program }
     }
 
-    pub(crate) fn run(&self, data_dir: &Path, arguments: &[&str]) -> Said {
+    fn is_another_user() -> bool {
         use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self").expect("is there").uid() == 0
+    }
+
+    /// Gives a folder, and what is in it, to that user.
+    pub(crate) fn give(&self, path: &Path) {
+        if Self::is_another_user() {
+            std::os::unix::fs::lchown(path, Some(65534), Some(65534)).expect("gives");
+        }
+        if path.is_dir() && !path.is_symlink() {
+            for entry in std::fs::read_dir(path).expect("reads") {
+                self.give(&entry.expect("reads").path());
+            }
+        }
+    }
+
+    pub(crate) fn run(&self, data_dir: &Path, arguments: &[&str]) -> Said {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(&self.program);
         command.arg("--data-dir").arg(data_dir).args(arguments);
-        if std::fs::metadata("/proc/self").expect("is there").uid() == 0 {
+        if Self::is_another_user() {
             command.uid(65534).gid(65534);
         }
         // Another test that starts a program just now may hold the copy open for a moment.

@@ -106,6 +106,15 @@ fn a_full_or_failing_disk_at_any_operation_of_a_restore_leaves_all_old_or_all_ne
         for fault in [Fault::FullOnce(at), Fault::FullFrom(at), Fault::DeviceOnce(at)] {
             fill(directory.path(), "new");
             let (outcome, _) = under(fault, restore);
+            let said = outcome.as_ref().err().and_then(|error| error.state()).unwrap_or_default();
+            if said.ends_with("nothing was changed") {
+                assert_eq!(value(directory.path()), "new", "operation {at} was undone");
+            } else if said.starts_with("all files are restored") {
+                assert_eq!(value(directory.path()), "old", "operation {at} was the last but a few");
+            } else if outcome.is_err() {
+                let is_lasting = matches!(fault, Fault::FullFrom(_));
+                assert!(is_lasting && super::pending(directory.path()), "operation {at}: {said}");
+            }
             manager.recover_alone().expect("recovers");
             assert!(is_wal(directory.path()), "operation {at}");
             let found = value(directory.path());

@@ -109,7 +109,7 @@ impl Run {
     }
 }
 
-fn upgrade(migrator: &Migrator) {
+pub(super) fn upgrade(migrator: &Migrator) {
     migrator.upgrade(&Target::Latest).expect("upgrades");
 }
 

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod faults;
+mod moved;
 mod programs;
 mod recreation;
 mod world;

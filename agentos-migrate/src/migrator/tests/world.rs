@@ -1,5 +1,6 @@
 //! Six databases, two of them in WAL mode, and three migrations over them.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,7 +38,19 @@ impl World {
 
     /// A directory at a version, with rows of the application.
     pub(super) fn at(version: usize) -> Self {
-        let world = Self::empty();
+        Self::empty().filled_up_to(version)
+    }
+
+    /// The same, with a folder of this name for the directory.
+    pub(super) fn named(name: &OsStr, version: usize) -> Self {
+        let mut world = Self::empty();
+        world.path.push(name);
+        std::fs::create_dir(&world.path).expect("makes");
+        world.filled_up_to(version)
+    }
+
+    fn filled_up_to(self, version: usize) -> Self {
+        let world = self;
         world.fill();
         let target = Target::Version(format!("{version:04}").parse().expect("a version"));
         world.migrator().upgrade(&target).expect("upgrades");

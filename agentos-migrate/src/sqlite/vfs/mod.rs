@@ -17,7 +17,7 @@ mod raw;
     reason = "is called by SQLite through its C interface for files; HANDLE_BYTES keeps the alignment"
 )]
 mod shim;
-mod super_journal;
+pub(crate) mod super_journal;
 
 mod dying;
 
@@ -36,4 +36,6 @@ pub(crate) mod watch;
 
 pub(crate) use self::dying::DyingDisk;
 pub(crate) use self::group::{CommitError, Group};
-pub(crate) use self::raw::{RawFile, change_counter, is_wal, probe_header, real};
+pub(crate) use self::raw::{
+    RawFile, change_counter, fault_of_head, is_wal, path_of, probe_header, real,
+};

@@ -13,6 +13,8 @@ pub(crate) enum Plain<'a> {
     Write(&'a Path, &'a [u8]),
     Append(&'a Path, &'a [u8]),
     Sync(&'a Path),
+    /// To a size in bytes.
+    Cut(&'a Path, u64),
     Rename(&'a Path, &'a Path),
     /// A file, or a directory with all that is in it.
     Remove(&'a Path),
@@ -30,6 +32,7 @@ impl<'a> Plain<'a> {
         | Plain::Write(path, _)
         | Plain::Append(path, _)
         | Plain::Sync(path)
+        | Plain::Cut(path, _)
         | Plain::Rename(path, _)
         | Plain::Remove(path)
         | Plain::SyncDirectory(path)

@@ -72,9 +72,51 @@ pub(crate) struct Header {
 
 const HEADER_BYTES: usize = 100;
 
+/// What a database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// The smallest page, of which a database has at least one.
+const SMALLEST_BYTES: i64 = 512;
+
 /// Reads a database's header under a shared lock; nothing means "ask SQLite":
 /// the file is missing, busy, in WAL mode, has a journal, is no database, or not as long as its header says.
 pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
+    let head = read_head(path)?;
+    Ok(head
+        .filter(|head| head.size_bytes == stated_size(&head.bytes))
+        .and_then(|h| parse(&h.bytes)))
+}
+
+/// Says why SQLite will not take a file for a database, as far as its header and its size tell.
+///
+/// Nothing means that a glance does not tell: the file is missing, empty, busy, or not all of it is in
+/// itself, as a journal or a log stands beside it.
+pub(crate) fn fault_of_head(path: &Path) -> Result<Option<String>, Error> {
+    let Some(Head { bytes, size_bytes }) = read_head(path)? else { return Ok(None) };
+    let page_size = page_size(&bytes);
+    Ok(if size_bytes == 0 {
+        None
+    } else if size_bytes < SMALLEST_BYTES {
+        Some(format!("is cut off: {size_bytes} bytes are left of it"))
+    } else if !bytes.starts_with(MAGIC) {
+        Some("is no SQLite database: it does not begin as one".to_owned())
+    } else if !page_size.cast_unsigned().is_power_of_two() || page_size < SMALLEST_BYTES {
+        Some(format!("is no SQLite database: its header says pages of {page_size} bytes"))
+    } else if is_size_valid(&bytes) && size_bytes < stated_size(&bytes) {
+        let stated = stated_size(&bytes);
+        Some(format!("is cut off: its header says {stated} bytes, and {size_bytes} are there"))
+    } else {
+        None
+    })
+}
+
+/// What a file begins with, and how long it is.
+struct Head {
+    bytes: [u8; HEADER_BYTES],
+    size_bytes: i64,
+}
+
+fn read_head(path: &Path) -> Result<Option<Head>, Error> {
     let Some(base) = Base::find(None) else { return Ok(None) };
     let name = name_of(&real(path))?;
     let Ok(opened) = base.open(&name, ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB) else {
@@ -90,29 +132,42 @@ pub(crate) fn probe_header(path: &Path) -> Result<Option<Header>, Error> {
     };
     let alone =
         [b"-journal".as_slice(), b"-wal"].into_iter().all(|suffix| beside(suffix) == Ok(Ok(false)));
-    let read = alone && file.read(&mut bytes, 0) == ffi::SQLITE_OK;
-    let whole = read && file.size().is_ok_and(|size| size == stated_size(&bytes));
+    let read = |bytes: &mut [u8]| {
+        let code = file.read(bytes, 0);
+        code == ffi::SQLITE_OK || code == ffi::SQLITE_IOERR_SHORT_READ
+    };
+    let size = if alone && read(&mut bytes) { file.size().ok() } else { None };
     file.unlock(ffi::SQLITE_LOCK_NONE);
-    Ok(if whole { parse(&bytes) } else { None })
+    Ok(size.map(|size_bytes| Head { bytes, size_bytes }))
 }
 
 fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
     let in_rollback_mode = bytes[18] == 1 && bytes[19] == 1;
-    (bytes.starts_with(b"SQLite format 3\0") && in_rollback_mode).then(|| Header {
+    (bytes.starts_with(MAGIC) && in_rollback_mode).then(|| Header {
         change_counter: number_at(bytes, 24),
         user_version: number_at(bytes, 60),
         application_id: number_at(bytes, 68),
     })
 }
 
-/// Returns the size that the header states: pages times bytes, of which 1 stands for 65,536
+/// Returns the size that the header states: pages times bytes
 /// (<https://sqlite.org/fileformat2.html#the_database_header>).
 fn stated_size(bytes: &[u8; HEADER_BYTES]) -> i64 {
-    let page_size = match u16::from_be_bytes([bytes[16], bytes[17]]) {
+    i64::from(number_at(bytes, 28)) * page_size(bytes)
+}
+
+/// Returns the size of a page, for which 1 stands for 65,536.
+fn page_size(bytes: &[u8; HEADER_BYTES]) -> i64 {
+    match u16::from_be_bytes([bytes[16], bytes[17]]) {
         1 => 1 << 16,
         size => i64::from(size),
-    };
-    i64::from(number_at(bytes, 28)) * page_size
+    }
+}
+
+/// Whether the header's size counts: a program older than SQLite 3.7.0 leaves it behind
+/// (<https://sqlite.org/fileformat2.html#in_header_database_size>).
+fn is_size_valid(bytes: &[u8; HEADER_BYTES]) -> bool {
+    number_at(bytes, 28) > 0 && number_at(bytes, 24) == number_at(bytes, 92)
 }
 
 fn number_at(bytes: &[u8; HEADER_BYTES], offset: usize) -> u32 {
@@ -126,7 +181,7 @@ pub(crate) fn is_wal(path: &Path) -> Result<bool, Error> {
     }
     let mut bytes = [0; HEADER_BYTES];
     RawFile::open_read(path)?.read_at(&mut bytes, 0)?;
-    Ok(bytes.starts_with(b"SQLite format 3\0") && bytes[18] == 2)
+    Ok(bytes.starts_with(MAGIC) && bytes[18] == 2)
 }
 
 /// Returns the change counter of a database that this process has locked; zero for an empty one.
@@ -155,6 +210,15 @@ pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
             format!("SQLite can't name the file {}", path.display()),
         )
     })
+}
+
+/// Returns the path that SQLite writes as these bytes.
+pub(crate) fn path_of(name: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(name);
+    #[cfg(not(unix))]
+    let name = &*String::from_utf8_lossy(name);
+    PathBuf::from(name)
 }
 
 fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {

@@ -154,7 +154,7 @@ impl Recording {
 }
 
 fn path_of(name: &CStr) -> PathBuf {
-    PathBuf::from(name.to_string_lossy().into_owned())
+    super::raw::path_of(name.to_bytes())
 }
 
 fn directory_of(path: &Path) -> PathBuf {
@@ -232,6 +232,11 @@ impl Hooks for Recorder {
                 recording.append(path, bytes);
             }
             Plain::Append(path, bytes) => recording.append(path, bytes),
+            Plain::Cut(path, size) => {
+                let (file, size) =
+                    (recording.number_of(path), usize::try_from(size).unwrap_or_default());
+                recording.operations.push(Operation::Truncate { file, size });
+            }
             Plain::Sync(path) => {
                 let file = recording.number_of(path);
                 recording.operations.push(Operation::Sync { file });

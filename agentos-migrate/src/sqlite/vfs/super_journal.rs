@@ -5,6 +5,11 @@
 //! which are signed on some processors and not on others.
 
 use std::ffi::c_char;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::raw::path_of;
 
 /// The bytes that end a pointer, and begin a rollback journal.
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -43,6 +48,76 @@ pub(super) fn pointer(name: &[u8], page_size: u32) -> Vec<u8> {
 /// Returns where the pointer of a journal of this size begins.
 pub(super) fn pointer_offset(journal_size: i64) -> i64 {
     journal_size.saturating_add(SECTOR - 1) / SECTOR * SECTOR
+}
+
+/// The longest name that SQLite follows, in bytes; a pointer to a longer one counts for none.
+///
+/// `mxPathname` of its Unix file layer (<https://sqlite.org/c3ref/vfs.html>).
+pub(crate) const NAME_BYTES_MAX: usize = 512;
+
+/// How much longer a super-journal's name is than that of the database beside it.
+pub(crate) const SUFFIX_BYTES: usize = "-mjXXXXXX9XX".len();
+
+/// What the end of a rollback journal points to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pointer {
+    /// The super-journal.
+    pub(crate) super_journal: PathBuf,
+    /// Where in the journal the pointer begins.
+    pub(crate) offset_bytes: u64,
+}
+
+/// Returns the pointer with which a journal ends, as SQLite looks for it; nothing if there is none.
+pub(crate) fn pointer_of(journal: &Path) -> io::Result<Option<Pointer>> {
+    const TAIL: usize = 16;
+    let mut file = File::open(journal)?;
+    let size = file.metadata()?.len();
+    let mut tail = [0; TAIL];
+    if size < TAIL as u64 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(size - TAIL as u64))?;
+    file.read_exact(&mut tail)?;
+    let number =
+        |at: usize| u32::from_be_bytes([tail[at], tail[at + 1], tail[at + 2], tail[at + 3]]);
+    let (length, sum) = (number(0) as usize, number(4));
+    // The number of a page stands before the name.
+    let Some(offset_bytes) = size.checked_sub((TAIL + length + 4) as u64) else { return Ok(None) };
+    if tail[8..] != MAGIC || length == 0 || length > NAME_BYTES_MAX {
+        return Ok(None);
+    }
+    let mut name = vec![0; length];
+    file.seek(SeekFrom::Start(offset_bytes + 4))?;
+    file.read_exact(&mut name)?;
+    let pointer = Pointer { super_journal: path_of(&name), offset_bytes };
+    Ok((checksum(&name) == sum).then_some(pointer))
+}
+
+/// Returns the pointer of a journal whose super-journal is in `folder`, and not where the pointer
+/// says: both were moved or copied there after a crash, or the folder is mounted at another place.
+///
+/// SQLite would take the journal for one of a commit that is done, and drop it.
+pub(crate) fn stray_pointer(journal: &Path, folder: &Path) -> io::Result<Option<Pointer>> {
+    let is_stray = |pointer: &Pointer| {
+        let moved = pointer.moved_to(folder);
+        moved.is_some_and(|moved| moved != pointer.super_journal && moved.exists())
+    };
+    Ok(pointer_of(journal)?.filter(is_stray))
+}
+
+/// Returns the pointer of a journal from `folder` whose commit was not done: its super-journal is there.
+pub(crate) fn outstanding_pointer(journal: &Path, folder: &Path) -> io::Result<Option<Pointer>> {
+    let is_outstanding = |pointer: &Pointer| {
+        pointer.super_journal.exists() || pointer.moved_to(folder).is_some_and(|it| it.exists())
+    };
+    Ok(pointer_of(journal)?.filter(is_outstanding))
+}
+
+impl Pointer {
+    /// Returns where the super-journal is if it was moved to a folder.
+    fn moved_to(&self, folder: &Path) -> Option<PathBuf> {
+        Some(folder.join(self.super_journal.file_name()?))
+    }
 }
 
 fn checksum(name: &[u8]) -> u32 {

@@ -29,7 +29,7 @@ pub(super) enum Move<'a> {
 /// A data directory that goes when it is dropped.
 pub(in crate::testing) struct Scratch {
     migrator: Migrator,
-    directory: tempfile::TempDir,
+    directory: scratch::Folder,
 }
 
 impl Scratch {
@@ -185,11 +185,11 @@ const MEMORY: u64 = 256 << 20;
 /// Makes a directory in memory where the system has a place for that: after a crash these files
 /// are worth nothing, so nobody should wait until they are safe on a disk. Whoever names a folder
 /// for temporary files gets that one.
-fn temporary() -> Result<tempfile::TempDir, Error> {
+fn temporary() -> Result<scratch::Folder, Error> {
     let memory = Path::new("/dev/shm");
     if std::env::temp_dir() == Path::new("/tmp")
         && fs4::available_space(memory).is_ok_and(|space| space >= MEMORY)
-        && let Ok(directory) = tempfile::tempdir_in(memory)
+        && let Ok(directory) = scratch::Folder::make_in(memory)
     {
         return Ok(directory);
     }
