@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::history::AppliedMigration;
 use crate::info::Location;
 use crate::plan::{Direction, Plan};
 
@@ -168,6 +169,19 @@ impl Recovery {
 }
 
 impl MigrationResult {
+    /// Returns the row that the history gets.
+    pub(crate) fn row(&self) -> AppliedMigration {
+        AppliedMigration {
+            version: self.version.clone(),
+            name: self.name.clone(),
+            applied_at: self.applied_at.clone(),
+            checksum: self.checksum.clone(),
+            success: self.success,
+            execution_time_ms: self.execution_time_ms,
+            error_message: self.error_message.clone(),
+        }
+    }
+
     /// Returns whether it was to be applied, not reverted.
     pub fn upgrades(&self) -> bool {
         self.direction == Direction::Upgrade

@@ -41,8 +41,6 @@ pub enum Form {
     Archive,
 }
 
-pub(super) const ARCHIVE_ENDINGS: [&str; 3] = [".tar.zst", ".tar.gz", ".tgz"];
-
 /// Lists the backups, newest first.
 pub(super) fn list(place: &Place) -> Result<Vec<BackupEntry>, Error> {
     let entries = match std::fs::read_dir(&place.directory) {
@@ -70,7 +68,7 @@ fn look(path: &Path) -> Option<BackupEntry> {
     let (id, form) = if metadata.is_dir() {
         (name, Form::Directory)
     } else {
-        let ending = ARCHIVE_ENDINGS.iter().find(|ending| name.ends_with(*ending))?;
+        let ending = paths::ARCHIVE_ENDINGS.iter().find(|ending| name.ends_with(*ending))?;
         (name.strip_suffix(ending)?, Form::Archive)
     };
     paths::check_id(id).ok()?;
@@ -151,8 +149,9 @@ pub(super) fn find(place: &Place, id: &str) -> Result<(BackupEntry, Manifest), E
 /// Finds what has this id, good or not.
 pub(super) fn entry(place: &Place, id: &str) -> Result<BackupEntry, Error> {
     paths::check_id(id)?;
-    let candidates = std::iter::once(place.directory.join(id))
-        .chain(ARCHIVE_ENDINGS.iter().map(|ending| place.directory.join(format!("{id}{ending}"))));
+    let candidates = std::iter::once(place.directory.join(id)).chain(
+        paths::ARCHIVE_ENDINGS.iter().map(|ending| place.directory.join(format!("{id}{ending}"))),
+    );
     let found =
         candidates.filter(|path| path.symlink_metadata().is_ok()).find_map(|path| look(&path));
     if let Some(found) = found {

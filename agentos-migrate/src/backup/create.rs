@@ -1,7 +1,6 @@
 //! Making a backup: staged, hashed, synced, read back, and only then given its name.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,15 +9,13 @@ use super::catalog;
 use super::copying::{self, Copied};
 use super::manifest::{FORMAT, FileRecord, Manifest, Scope};
 use super::options::{BackupOptions, Blobs, Compression, Meter, Phase};
+use super::paths::TEMPORARY;
 use super::place::Place;
 use super::reading_back::{self, Found, Reader};
 use super::snapshot::Snapshot;
 use super::source::{self, FileSource, Listing};
 use super::{archive, files, paths, soundness};
 use crate::error::{Error, ErrorKind};
-
-/// What an unfinished backup's name begins with.
-const TEMPORARY: &str = ".tmp-";
 
 pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest, Error> {
     place.check_apart()?;
@@ -44,26 +41,11 @@ pub(super) fn create(place: &Place, options: &BackupOptions) -> Result<Manifest,
 pub(super) fn clean_leftovers(place: &Place) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(&place.directory) else { return Ok(()) };
     for entry in entries.flatten() {
-        if entry.file_name().to_str().is_some_and(is_leftover) {
+        if entry.file_name().to_str().is_some_and(paths::is_leftover) {
             files::remove_tree(&entry.path())?;
         }
     }
     Ok(())
-}
-
-/// Whether a name is that of a backup of our form, whatever is left of it, or of an unfinished one.
-pub(super) fn is_of_a_backup(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| is_leftover(name) || paths::is_of_our_form(name))
-}
-
-/// Whether this is a name that only an unfinished backup or removal has.
-fn is_leftover(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(TEMPORARY) else { return false };
-    match rest.strip_prefix("removed-") {
-        // Backups of other tools are removed too.
-        Some(id) => paths::check_id(id).is_ok(),
-        None => paths::is_of_our_form(rest.strip_suffix(".tar.zst").unwrap_or(rest)),
-    }
 }
 
 fn temporary_archive(place: &Place, id: &str) -> PathBuf {

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::catalog::ARCHIVE_ENDINGS;
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest, Scope};
 use super::place::Place;
 use super::{files, paths};
@@ -121,7 +120,7 @@ fn link(live: &walkdir::DirEntry, staged: &Path) -> Result<(), Error> {
 /// Whether this looks like a backup, good or not, of ours or of the Python tool.
 pub(super) fn is_backup(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-    let is_archive = ARCHIVE_ENDINGS.iter().any(|ending| name.ends_with(ending));
+    let is_archive = paths::ARCHIVE_ENDINGS.iter().any(|ending| name.ends_with(ending));
     if path.is_symlink() {
         return false;
     }

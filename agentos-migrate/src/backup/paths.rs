@@ -24,6 +24,11 @@ pub(super) const TRACKING: &str = history_table::FILE_NAME;
 /// What SQLite may keep beside a database; never part of a backup.
 pub(super) const SIDE_FILE_ENDINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
+/// What an unfinished backup's name begins with.
+pub(super) const TEMPORARY: &str = ".tmp-";
+/// How the names of archives end: ours, and the Python tool's.
+pub(super) const ARCHIVE_ENDINGS: [&str; 3] = [".tar.zst", ".tar.gz", ".tgz"];
+
 const PATH_BYTES_MAX: usize = 4096;
 const NAME_BYTES_MAX: usize = 255;
 const ID_BYTES_MAX: usize = 128;
@@ -44,6 +49,21 @@ pub(super) fn time_of(id: &str) -> Option<NaiveDateTime> {
     let mut parts = id.strip_prefix("backup_")?.split('_');
     let text = format!("{}{}", parts.next()?, parts.next()?);
     NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%S").ok()
+}
+
+/// Whether a name is that of a backup of our form, whatever is left of it, or of an unfinished one.
+pub(super) fn is_of_a_backup(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| is_leftover(name) || is_of_our_form(name))
+}
+
+/// Whether this is a name that only an unfinished backup or removal has.
+pub(super) fn is_leftover(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(TEMPORARY) else { return false };
+    match rest.strip_prefix("removed-") {
+        // Backups of other tools are removed too.
+        Some(id) => check_id(id).is_ok(),
+        None => is_of_our_form(rest.strip_suffix(".tar.zst").unwrap_or(rest)),
+    }
 }
 
 /// Asks whether [`new_id`] may have made this.

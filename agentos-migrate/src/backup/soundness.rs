@@ -13,6 +13,7 @@ use super::snapshot::refused;
 use super::{files, paths};
 use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::says_damaged;
 use crate::sqlite::guard::Outcome;
 use crate::sqlite::{reading, schema_version};
 
@@ -81,8 +82,6 @@ pub(super) fn difference(stored: &str, expected: &str, found: &Checksum) -> Opti
 ///
 /// What kept it from saying anything: a file that can't be read is not a damaged one.
 pub(super) fn faults(found: BTreeMap<String, Error>) -> Result<Vec<String>, Error> {
-    let says_damaged =
-        |error: &Error| matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite);
     let text = |(stored, error): (String, Error)| {
         if says_damaged(&error) {
             Ok(format!("{stored}: {}", reason_of(&error)))

@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use super::options::{BackupOptions, Blobs};
 use super::place::{Place, plain_name};
-use super::{create, files, kept, paths};
+use super::{files, kept, paths};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::STATE_DIR;
 
@@ -206,7 +206,7 @@ impl Backups {
         let entries = std::fs::read_dir(&path).map_err(|e| files::failed("read", &path, e))?;
         for entry in entries {
             let entry = entry.map_err(|e| files::failed("read", &path, e))?;
-            if !kept::is_backup(&entry.path()) && !create::is_of_a_backup(&entry.file_name()) {
+            if !kept::is_backup(&entry.path()) && !paths::is_of_a_backup(&entry.file_name()) {
                 data.insert(entry.file_name());
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Migrator;
 use super::questions;
-use super::step::now;
+use super::time::now;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::step::now;
+use super::time::now;
 use super::verify::CloseLook;
 use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::verify::{Finding, Inspection};
+use super::finding::{Finding, Inspection};
 use super::{BackupPolicy, CommitMode, Migrator, Options, questions};
 use crate::error::{Error, ErrorKind};
 use crate::history::History;

@@ -5,7 +5,6 @@ use std::ops::Deref;
 
 use super::Migrator;
 use super::preflight::Ground;
-use super::run::applied_of;
 use crate::error::Error;
 use crate::event::{Event, EventKind, Progress};
 use crate::plan::Plan;
@@ -105,7 +104,7 @@ impl Migrator {
         if result.upgrades()
             && !history_table::is_applied(&transaction, &result.version).map_err(failed)?
         {
-            history_table::write_row(&transaction, &applied_of(result)).map_err(failed)?;
+            history_table::write_row(&transaction, &result.row()).map_err(failed)?;
         }
         let event = Event {
             note: result.error_message.clone(),

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::Migrator;
 use super::questions;
-use super::standing::{Evidence, Standing};
-use super::step::now;
+use super::standing::{Evidence, Standing, UNRECORDED, is_marked};
+use super::time::now;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
@@ -26,16 +26,8 @@ use crate::sqlite::vfs::CommitError;
 use crate::sqlite::{history_table, reading, schema_version};
 use crate::version::Version;
 
-/// Why a row is marked to run again.
-const UNRECORDED: &str = "a database does not record it";
-
 /// Why a row is there that no run wrote.
 const UNTOLD: &str = "every database of it records it, and the history did not have it as applied";
-
-/// Asks whether `recover` marked a row: nothing else of it was changed.
-pub(super) fn is_marked(row: &AppliedMigration) -> bool {
-    !row.success && row.error_message.as_deref() == Some(UNRECORDED)
-}
 
 impl Migrator {
     /// Marks what the history has and no database records, and removes doubled version rows,

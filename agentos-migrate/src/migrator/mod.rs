@@ -17,8 +17,10 @@ mod accept_drift;
 mod backing_up;
 mod drift;
 mod failure;
+mod finding;
 mod follow;
 mod glance;
+mod losses;
 mod mend;
 mod options;
 mod preflight;
@@ -32,6 +34,7 @@ mod standing;
 mod step;
 #[cfg(all(test, unix))]
 mod tests;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -40,8 +43,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::accept_drift::AcceptedDrift;
 pub use self::failure::RunFailure;
+pub use self::finding::{Finding, Inspection};
 pub use self::options::{BackupPolicy, CommitMode, Options, RehearsalPolicy};
-pub use self::verify::{Finding, Inspection};
 
 use self::questions::asked;
 use crate::context::Settings;

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
+use super::finding::Finding;
 use super::standing::Evidence;
-use super::verify::Finding;
+use super::time::is_ours;
 use crate::event::{Event, EventKind};
 use crate::history::History;
 use crate::sqlite::accepted_drift::{Accepted, RECORD};
@@ -98,11 +99,6 @@ impl<'a> Told<'a> {
     }
 }
 
-/// Asks for the form in which this engine writes a time: `2026-01-14T08:30:12.000000Z`.
-pub(super) fn is_ours(time: &str) -> bool {
-    time.len() == 27 && time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok()
-}
-
 impl Migrator {
     /// Compares what a database records with what the history has on it.
     pub(super) fn compare_records(
@@ -165,23 +161,5 @@ impl Migrator {
             let hint = "put the row right by hand, in the database's version table";
             Finding::on(database, "version_differs", message, hint)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_times_in_the_form_of_this_engine_say_where_a_row_is_from() {
-        assert!(is_ours("2026-01-14T08:30:12.000000Z"));
-        for other in [
-            "2026-01-14T08:30:12.123456",
-            "2026-01-14 08:30:12",
-            "2026-01-14T08:30:12.123Z",
-            "again",
-        ] {
-            assert!(!is_ours(other), "{other}");
-        }
     }
 }

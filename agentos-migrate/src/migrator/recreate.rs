@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::preflight::{is_dangling, journal_left, log_left};
-use super::step::now;
+use super::losses::{is_dangling, journal_left, log_left};
+use super::time::now;
 use super::{Migrator, questions};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};

@@ -12,7 +12,7 @@ use super::{CommitMode, Migrator};
 use crate::context::MigrationContext;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Progress};
-use crate::history::{AppliedMigration, History};
+use crate::history::History;
 use crate::info::TransactionMode;
 use crate::plan::{Plan, Step};
 use crate::report::{MigrationResult, Report};
@@ -191,18 +191,6 @@ impl Migrator {
             backup_id: backup_id.map(str::to_owned),
             note: None,
         }
-    }
-}
-
-pub(super) fn applied_of(result: &MigrationResult) -> AppliedMigration {
-    AppliedMigration {
-        version: result.version.clone(),
-        name: result.name.clone(),
-        applied_at: result.applied_at.clone(),
-        checksum: result.checksum.clone(),
-        success: result.success,
-        execution_time_ms: result.execution_time_ms,
-        error_message: result.error_message.clone(),
     }
 }
 

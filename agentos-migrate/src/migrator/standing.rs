@@ -7,18 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Migrator;
-use super::mend::is_marked;
-use super::preflight::{is_dangling, journal_left, log_left};
+use super::losses::{is_dangling, journal_left, log_left};
 use super::questions;
-use super::records::is_ours;
-use super::verify::says_damaged;
+use super::time::is_ours;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind};
-use crate::history::History;
+use crate::history::{AppliedMigration, History};
 use crate::info::MigrationInfo;
 use crate::migration::Migration;
+use crate::sqlite::failure::says_damaged;
 use crate::sqlite::schema_version::Record;
 use crate::version::Version;
+
+/// Why a row is marked to run again.
+pub(super) const UNRECORDED: &str = "a database does not record it";
 
 /// How the databases of a migration stand to it.
 #[derive(Debug, PartialEq, Eq)]
@@ -281,6 +283,11 @@ impl Migrator {
             }
         }
     }
+}
+
+/// Asks whether `recover` marked a row: nothing else of it was changed.
+pub(super) fn is_marked(row: &AppliedMigration) -> bool {
+    !row.success && row.error_message.as_deref() == Some(UNRECORDED)
 }
 
 fn judged(event: Event) -> Option<(Version, Option<String>)> {

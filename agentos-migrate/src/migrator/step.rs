@@ -4,9 +4,8 @@ use std::collections::btree_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use chrono::{SecondsFormat, Utc};
-
-use super::run::{Run, applied_of, interrupted};
+use super::run::{Run, interrupted};
+use super::time::now;
 use crate::context::{ManualContext, MigrationContext};
 use crate::error::{Error, ErrorKind, MigrationError};
 use crate::event::{Event, EventKind, Progress};
@@ -236,7 +235,7 @@ impl Run<'_> {
             ..self.migrator.event(kind, result, self.report.backup_id.as_deref())
         };
         let row = match step.direction {
-            Direction::Upgrade => Some(applied_of(result)),
+            Direction::Upgrade => Some(result.row()),
             Direction::Downgrade => None,
         };
         match &row {
@@ -321,9 +320,4 @@ fn describe(error: MigrationError, step: &Step, info: &MigrationInfo) -> Error {
 fn with_details(error: &Error) -> String {
     let details = error.details().iter().map(|line| format!("\n  {line}"));
     std::iter::once(error.to_string()).chain(details).collect()
-}
-
-/// Returns the time as stored: UTC, RFC 3339, microseconds.
-pub(super) fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -2,66 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::drift::Drift;
-use super::preflight::{how_lost, log_left};
+use super::finding::{Finding, Inspection};
+use super::losses::{how_lost, log_left};
 use super::records::Told;
 use super::standing::Evidence;
 use super::{Migrator, questions};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::history::History;
-use crate::sqlite::failure::on_file;
+use crate::sqlite::failure::{on_file, says_damaged};
 use crate::sqlite::{foreign_keys, history_table, reading, schema_version};
 use crate::status::{State, Status};
 use crate::version::Version;
-
-/// What is wrong, and what is only worth knowing.
-#[derive(Debug, Clone, Serialize)]
-pub struct Inspection {
-    /// What is not as it should be.
-    pub findings: Vec<Finding>,
-    /// What is as it may be.
-    pub notes: Vec<String>,
-    /// Whether the real schema could be compared with the compiled set's.
-    pub schema_compared: bool,
-}
-
-impl Default for Inspection {
-    fn default() -> Self {
-        Self { findings: Vec::new(), notes: Vec::new(), schema_compared: true }
-    }
-}
-
-/// One thing that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The kind, stable: `modified`, `missing`, `failed`, `no_history`, `unrecorded`,
-    /// `unknown_record`, `doubled`, `copied_in`, `version_differs`, `collision`, `no_file`,
-    /// `damaged`, `drift`.
-    pub code: &'static str,
-    /// The database, if it is about one.
-    pub database: Option<String>,
-    /// What was found.
-    pub message: String,
-    /// The difference, for a schema that drifted.
-    pub diff: Option<String>,
-    /// The command that mends it.
-    pub hint: String,
-}
-
-impl Finding {
-    pub(super) fn on(database: &str, code: &'static str, message: String, hint: &str) -> Self {
-        Self {
-            code,
-            database: Some(database.to_owned()),
-            message,
-            diff: None,
-            hint: hint.to_owned(),
-        }
-    }
-}
 
 impl Migrator {
     /// Compares history, checksums, each database's versions and its real schema with the
@@ -274,9 +226,4 @@ fn integrity(
         .map_err(|error| on_file(error, "read", path))?;
     Ok((check != "ok")
         .then(|| Finding::on(database, "damaged", format!("{database}: {check}"), hint)))
-}
-
-/// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
-pub(super) fn says_damaged(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
 }

@@ -123,3 +123,8 @@ pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
+pub(crate) fn says_damaged(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
+}

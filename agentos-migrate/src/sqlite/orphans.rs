@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::vfs::{path_of, super_journal};
+use crate::sqlite::vfs::super_journal::{self, path_of};
 use crate::sqlite::{history_table, plain_files};
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.

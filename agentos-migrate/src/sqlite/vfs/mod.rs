@@ -36,6 +36,4 @@ pub(crate) mod watch;
 
 pub(crate) use self::dying::DyingDisk;
 pub(crate) use self::group::{CommitError, Group};
-pub(crate) use self::raw::{
-    RawFile, change_counter, fault_of_head, is_wal, path_of, probe_header, real,
-};
+pub(crate) use self::raw::{RawFile, change_counter, fault_of_head, is_wal, probe_header, real};

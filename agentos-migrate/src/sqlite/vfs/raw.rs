@@ -212,15 +212,6 @@ pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
     })
 }
 
-/// Returns the path that SQLite writes as these bytes.
-pub(crate) fn path_of(name: &[u8]) -> PathBuf {
-    #[cfg(unix)]
-    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(name);
-    #[cfg(not(unix))]
-    let name = &*String::from_utf8_lossy(name);
-    PathBuf::from(name)
-}
-
 fn failed(doing: &str, path: &str, code: std::ffi::c_int) -> Error {
     let text = format!("cannot {doing} {path}: {}", said(code));
     of_kind(kind_of_code(code), text, Path::new(path))

@@ -154,7 +154,7 @@ impl Recording {
 }
 
 fn path_of(name: &CStr) -> PathBuf {
-    super::raw::path_of(name.to_bytes())
+    super::super_journal::path_of(name.to_bytes())
 }
 
 fn directory_of(path: &Path) -> PathBuf {
