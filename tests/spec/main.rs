@@ -10,6 +10,7 @@ mod backup_losses;
 mod backup_trust;
 mod backups;
 mod calls;
+mod circles;
 mod command_line;
 mod damaged_files;
 mod dependencies;
