@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
-use crate::sqlite::{history_table, reading, schema_version, session};
+use crate::sqlite::{history_table, reading, schema_version, session, vfs};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -41,6 +41,7 @@ impl Migrator {
             problems.extend(self.look_at_database(database, applied).err());
         }
         if problems.is_empty() {
+            problems.extend(self.refuse_damaged_heads(applied).err());
             problems.extend(self.refuse_untold(plan, applied).err());
         }
         if let Some(error) = joined(problems) {
@@ -228,6 +229,7 @@ impl Migrator {
             Ok(metadata) if metadata.len() == 0 => return Ok(None),
             Ok(_) => {}
         }
+        vfs::refuse_other(path, "read")?;
         // Opened to write: a journal that a crash left is rolled back here.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let failed = |error| on_file(error, "read", path);
