@@ -19,6 +19,7 @@ mod drift;
 mod failure;
 mod follow;
 mod glance;
+mod links;
 mod mend;
 mod options;
 mod preflight;

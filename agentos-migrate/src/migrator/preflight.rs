@@ -35,6 +35,7 @@ impl Migrator {
         let mut problems = Vec::new();
         problems.extend(self.refuse_manual_in_one(plan).err());
         problems.extend(refuse_full_disk(&self.data_dir).err());
+        problems.extend(self.refuse_shared_files(&databases).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
         problems.extend(self.open_to_look(&history).err());
         for database in &databases {
@@ -189,7 +190,9 @@ impl Migrator {
             lost.insert(*database);
         }
         let Some(error) = joined(problems) else { return Ok(()) };
-        let hint = self.ways_back(&self.evidence(history)?, &lost);
+        let evidence = self.evidence(history)?;
+        self.refuse_strangers(&evidence)?;
+        let hint = self.ways_back(&evidence, &lost);
         Err(error.in_state("nothing was changed").with_hint(hint))
     }
 
