@@ -183,3 +183,36 @@ fn the_directory_of_another_program_is_told_as_that_and_not_mended() {
         assert_eq!(directory.contents(), before);
     }
 }
+
+#[cfg(target_os = "linux")]
+fn refuse_other_owners(path: &Path, owner: u32) {
+    let metadata = path.symlink_metadata().expect("reads");
+    let uid = std::os::unix::fs::MetadataExt::uid(&metadata);
+    assert_eq!(uid, owner, "{}", path.display());
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).expect("reads") {
+            refuse_other_owners(&entry.expect("reads").path(), owner);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_root_makes_in_the_directory_of_a_user_is_the_users() {
+    use std::os::unix::fs::MetadataExt;
+
+    use crate::support::command::{Nobody, run};
+    let nobody = Nobody::new();
+    let directory = agentos::directory("agentos-v0");
+    nobody.give(directory.path());
+    let owner = std::fs::metadata(directory.path()).expect("is there").uid();
+    let path = directory.path();
+    assert_eq!(run(path, &["upgrade"]).code, 0);
+    let id = BackupManager::new(path).list_backups().expect("lists")[0].id.clone();
+    assert_eq!(run(path, &["restore", &id, "--yes"]).code, 0);
+    refuse_other_owners(path, owner);
+    for arguments in [&["upgrade"][..], &["restore", &id, "--yes"], &["upgrade"], &["verify"]] {
+        let said = nobody.run(path, arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+    }
+}

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
+use crate::sqlite::plain_files;
 
 /// The bytes moved at a time: memory use does not grow with the files.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
@@ -25,7 +26,9 @@ pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    step("create").and_then(|()| options.open(path)).map_err(|e| failed("create", path, e))
+    let made = step("create").and_then(|()| options.open(path));
+    made.and_then(|file| plain_files::give_to_owner(path).map(|()| file))
+        .map_err(|e| failed("create", path, e))
 }
 
 /// Makes a directory and those above it (0700) where they are missing.
@@ -33,8 +36,15 @@ pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_dir_all(above)?;
+    }
     step("mkdir")
-        .and_then(|()| private_builder().recursive(true).create(path))
+        .and_then(|()| match private_builder().create(path) {
+            Err(_) if path.is_dir() => Ok(()),
+            made => made,
+        })
+        .and_then(|()| plain_files::give_to_owner(path))
         .map_err(|e| failed("create", path, e))
 }
 
@@ -181,6 +191,13 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
     #[cfg(not(unix))]
     let _ = mode;
     Ok(())
+}
+
+/// Gives a copy the mode of its original, and the owner of what else is in its folder.
+pub(super) fn like(original: &Path, copy: &Path) -> Result<(), Error> {
+    let metadata = fs::metadata(original).map_err(|e| failed("read", original, e))?;
+    set_mode(copy, mode_of(&metadata))?;
+    plain_files::give_to_owner(copy).map_err(|e| failed("set the owner of", copy, e))
 }
 
 /// Sets the time of last change.
