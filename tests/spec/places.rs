@@ -204,7 +204,7 @@ fn what_root_makes_in_the_directory_of_a_user_is_the_users() {
     use crate::support::command::{Nobody, run};
     let nobody = Nobody::new();
     let directory = agentos::directory("agentos-v0");
-    nobody.give(directory.path());
+    Nobody::give(directory.path());
     let owner = std::fs::metadata(directory.path()).expect("is there").uid();
     let path = directory.path();
     assert_eq!(run(path, &["upgrade"]).code, 0);

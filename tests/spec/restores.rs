@@ -175,7 +175,7 @@ fn a_restore_that_can_not_replace_one_entry_puts_the_others_back() {
     use crate::support::command::Nobody;
     let nobody = Nobody::new();
     let (directory, id) = template(Compression::None);
-    nobody.give(directory.path());
+    Nobody::give(directory.path());
     let folder = directory.file("crypto");
     let set_mode = |mode| {
         let mode = std::fs::Permissions::from_mode(mode);

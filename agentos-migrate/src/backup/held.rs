@@ -137,9 +137,12 @@ fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
                 ErrorKind::Busy,
                 format!("{} is in use and can't be replaced", path.display()),
             );
-            let lines = users.iter().map(|user| match user.process == std::process::id() {
-                true => "used by a connection of this program".to_owned(),
-                false => format!("used by {user}"),
+            let lines = users.iter().map(|user| {
+                if user.process == std::process::id() {
+                    "used by a connection of this program".to_owned()
+                } else {
+                    format!("used by {user}")
+                }
             });
             return Err(lines
                 .fold(error, Error::detail)

@@ -68,13 +68,13 @@ impl Nobody {
     }
 
     /// Gives a folder, and what is in it, to that user.
-    pub(crate) fn give(&self, path: &Path) {
+    pub(crate) fn give(path: &Path) {
         if Self::is_another_user() {
             std::os::unix::fs::lchown(path, Some(65534), Some(65534)).expect("gives");
         }
         if path.is_dir() && !path.is_symlink() {
             for entry in std::fs::read_dir(path).expect("reads") {
-                self.give(&entry.expect("reads").path());
+                Self::give(&entry.expect("reads").path());
             }
         }
     }

@@ -43,10 +43,10 @@ impl World {
 
     /// The same, with a folder of this name for the directory.
     pub(super) fn named(name: &OsStr, version: usize) -> Self {
-        let Self { _directory, path } = Self::empty();
-        let path = path.join(name);
-        std::fs::create_dir(&path).expect("makes");
-        Self { _directory, path }.filled_up_to(version)
+        let mut world = Self::empty();
+        world.path.push(name);
+        std::fs::create_dir(&world.path).expect("makes");
+        world.filled_up_to(version)
     }
 
     fn filled_up_to(self, version: usize) -> Self {

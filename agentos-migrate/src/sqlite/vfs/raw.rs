@@ -98,7 +98,7 @@ pub(crate) fn fault_of_head(path: &Path) -> Result<Option<String>, Error> {
         None
     } else if size_bytes < SMALLEST_BYTES {
         Some(format!("is cut off: {size_bytes} bytes are left of it"))
-    } else if !(page_size as u64).is_power_of_two() || page_size < SMALLEST_BYTES {
+    } else if !page_size.cast_unsigned().is_power_of_two() || page_size < SMALLEST_BYTES {
         Some(format!("is no SQLite database: its header says pages of {page_size} bytes"))
     } else if is_size_valid(&bytes) && size_bytes < stated_size(&bytes) {
         let stated = stated_size(&bytes);
