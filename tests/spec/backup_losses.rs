@@ -378,3 +378,29 @@ fn a_folder_that_holds_nothing_but_backups_is_no_part_of_one() {
             .expect("makes");
     }
 }
+
+#[test]
+fn a_file_that_only_looks_like_a_database_with_its_log_is_saved_with_what_is_beside_it() {
+    let directory = agentos::directory("agentos-v0");
+    let files = [
+        ("diary", "a text"),
+        ("diary-journal", "another"),
+        ("vault.db", "encrypted by another program"),
+        ("vault.db-wal", "and its log"),
+        ("gone.db-wal", "a log without its database"),
+    ];
+    for (name, text) in files {
+        std::fs::write(directory.file(name), text).expect("writes");
+    }
+    let manager = BackupManager::new(directory.path());
+    let manifest = manager.create_backup(&BackupOptions::default()).expect("makes");
+    let note = |name: &str| format!("{name} is no database that SQLite can read: copied as it is");
+    assert_eq!(manifest.notes, [note("diary"), note("vault.db")]);
+    for (name, _) in files {
+        std::fs::remove_file(directory.file(name)).expect("removes");
+    }
+    manager.restore_backup(&manifest.backup_id, &RestoreOptions::default()).expect("restores");
+    for (name, text) in files {
+        assert_eq!(std::fs::read_to_string(directory.file(name)).expect("is there"), text);
+    }
+}

@@ -45,9 +45,10 @@ fn a_file_that_no_program_could_open_is_seen_by_status_and_plan() {
     let (directory, migrator) = upgraded();
     let path = directory.file("rules.db");
     let whole = std::fs::read(&path).expect("reads");
-    let cases: [(&str, &dyn Fn()); 4] = [
-        ("does not begin as one", &|| overwrite(&path, 0, b"garbage")),
+    let cases: [(&str, &dyn Fn()); 5] = [
+        ("is no SQLite database", &|| overwrite(&path, 0, b"garbage")),
         ("pages of 5 bytes", &|| overwrite(&path, 16, &[0, 5])),
+        ("is no SQLite database", &|| std::fs::write(&path, "other").expect("cuts")),
         ("40 bytes are left", &|| std::fs::write(&path, &whole[..40]).expect("cuts")),
         ("and 8192 are there", &|| std::fs::write(&path, &whole[..8192]).expect("cuts")),
     ];
@@ -56,10 +57,9 @@ fn a_file_that_no_program_could_open_is_seen_by_status_and_plan() {
         migrator.status().expect("all is well");
         damage();
         let before = directory.contents();
-        for error in [
-            migrator.status().expect_err("is damaged"),
-            migrator.plan(&Target::Latest).expect_err("is damaged"),
-        ] {
+        for error in
+            [migrator.status().expect_err(told), migrator.plan(&Target::Latest).expect_err(told)]
+        {
             assert_eq!(error.kind(), ErrorKind::DamagedDatabase, "{error:?}");
             assert!(error.to_string().contains("rules.db is "), "{error}");
             assert!(error.to_string().contains(told), "{error}");
@@ -195,4 +195,51 @@ fn what_a_restore_took_away_and_this_program_does_not_have_is_told_so() {
     assert_eq!(restored.code, 0, "{}", restored.err);
     let told = "0009 is not in the restored databases: the newer program that has it runs it again";
     assert!(restored.out.contains(told), "{}", restored.out);
+}
+
+/// Puts something in the place of a database, and beside it what SQLite would take for its log.
+fn spoil(directory: &Directory) {
+    std::fs::write(directory.file("rules.db"), "no database").expect("writes");
+    std::fs::write(directory.file("rules.db-wal"), "no log of it").expect("writes");
+    std::fs::write(directory.file("rules.db-journal"), "no journal of it").expect("writes");
+}
+
+#[test]
+fn no_command_takes_away_what_stands_beside_a_file_that_is_no_database() {
+    let directory = agentos::directory("agentos-v0");
+    let path = directory.path();
+    assert_eq!(run(path, &["upgrade", "--target", "0002"]).code, 0);
+    let manager = BackupManager::for_registry(&migrations::registry(), path);
+    let id = manager.list_backups().expect("lists")[0].id.clone();
+    spoil(&directory);
+    // A run that died left the file to be switched.
+    std::fs::write(directory.file(".agentos-migrate/journal-modes"), "# …\nrules\n")
+        .expect("writes");
+    let before = directory.contents();
+    for arguments in [
+        &["status"][..],
+        &["plan"],
+        &["verify"],
+        &["schema"],
+        &["upgrade"],
+        &["upgrade", "--no-backup"],
+        &["upgrade", "--no-backup", "--force"],
+        &["downgrade", "--target", "0001", "--no-backup"],
+        &["backup"],
+        &["recover"],
+        &["restore", &id, "--database", "rules", "--yes"],
+    ] {
+        let said = run(path, arguments);
+        assert!([3, 64].contains(&said.code), "{arguments:?}: {} {}", said.code, said.err);
+        assert_eq!(directory.contents(), before, "{arguments:?}");
+    }
+    let restored = run(path, &["restore", &id, "--yes", "--json"]);
+    assert_eq!(restored.code, 0, "{}", restored.out);
+    let replaced = restored.json()["replaced"].as_str().expect("a path").to_owned();
+    for name in ["rules.db", "rules.db-wal", "rules.db-journal"] {
+        let kept = std::fs::read_to_string(Path::new(&replaced).join(name)).expect("is kept");
+        assert!(kept.starts_with("no "), "{name}: {kept}");
+    }
+    assert_eq!(run(path, &["upgrade"]).code, 0);
+    assert_eq!(run(path, &["verify"]).code, 0);
 }

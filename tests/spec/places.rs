@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
-use agentos_migrate::{BackupManager, BackupOptions, ErrorKind, Migrator, RestoreOptions, Target};
+use agentos_migrate::{
+    BackupManager, BackupOptions, ErrorKind, Migrator, Registry, RestoreOptions, Target,
+};
 
 #[cfg(unix)]
 use crate::support::command::run_with_files_up_to;
 use crate::support::command::{command, said};
-use crate::support::{Directory, agentos, registry, three};
+#[cfg(unix)]
+use crate::support::hash_of;
+use crate::support::{Directory, agentos, migrator, registry, sql, three};
 
 /// Returns a new folder below the directory, whose path has so many bytes.
 fn folder_of(directory: &Directory, bytes: usize) -> PathBuf {
@@ -122,5 +126,93 @@ fn a_disk_that_is_full_beside_a_write_ahead_log_is_told_as_full() {
         let error = &said.json()["error"];
         assert_eq!((said.code, error["code"].as_str()), (1, Some("disk_full")), "{error}");
         assert!(error["hint"].to_string().contains("free some space"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_with_a_second_name_is_not_written() {
+    let directory = Directory::new();
+    let copy = Directory::new();
+    let migrator = migrator(&directory, three());
+    let target = Target::Version("0002".parse().expect("a version"));
+    migrator.upgrade(&target).expect("upgrades");
+    let linked = copy.file("rules.db");
+    std::fs::hard_link(directory.file("rules.db"), &linked).expect("links, as `cp -al` does");
+    let before = directory.contents();
+    let error = migrator.upgrade(&Target::Latest).expect_err("the copy would change too").error;
+    assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+    assert!(error.to_string().contains("rules.db has 2 names"), "{error}");
+    assert_eq!(directory.contents(), before);
+    // What the hint says.
+    let own = copy.file("own");
+    std::fs::copy(&linked, &own).expect("copies");
+    std::fs::rename(own, directory.file("rules.db")).expect("moves");
+    migrator.upgrade(&Target::Latest).expect("upgrades");
+    assert_eq!(hash_of(&linked), before[&directory.file("rules.db")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn two_databases_that_a_link_makes_one_are_told_as_that() {
+    let directory = Directory::new();
+    directory.sql("chat", "CREATE TABLE t(a)");
+    std::os::unix::fs::symlink("chat.db", directory.file("rules.db")).expect("links");
+    let error = migrator(&directory, three()).upgrade(&Target::Latest).expect_err("one").error;
+    assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+    assert_eq!(error.to_string(), "the databases chat and rules are one file");
+}
+
+#[test]
+fn the_directory_of_another_program_is_told_as_that_and_not_mended() {
+    let directory = Directory::new();
+    let target = Target::Version("0001".parse().expect("a version"));
+    migrator(&directory, three()).upgrade(&target).expect("upgrades");
+    let create = sql("0001", "tools", "CREATE TABLE tool(a)", "DROP TABLE tool").name("tools");
+    let other = Migrator::new(Registry::new(&["tools"], vec![create]), directory.path());
+    let before = directory.contents();
+    for error in [
+        other.status().expect_err("not its own"),
+        other.upgrade(&Target::Latest).expect_err("not its own").error,
+        other.recover().expect_err("not its own"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        let line = "0001 is `step_0001` there, and `tools` in this program";
+        assert_eq!(error.details(), [line]);
+        assert!(error.hint().is_some_and(|hint| hint.contains("--data-dir")), "{error:?}");
+        assert_eq!(directory.contents(), before);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn refuse_other_owners(path: &Path, owner: u32) {
+    let metadata = path.symlink_metadata().expect("reads");
+    let uid = std::os::unix::fs::MetadataExt::uid(&metadata);
+    assert_eq!(uid, owner, "{}", path.display());
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).expect("reads") {
+            refuse_other_owners(&entry.expect("reads").path(), owner);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_root_makes_in_the_directory_of_a_user_is_the_users() {
+    use std::os::unix::fs::MetadataExt;
+
+    use crate::support::command::{Nobody, run};
+    let nobody = Nobody::new();
+    let directory = agentos::directory("agentos-v0");
+    Nobody::give(directory.path());
+    let owner = std::fs::metadata(directory.path()).expect("is there").uid();
+    let path = directory.path();
+    assert_eq!(run(path, &["upgrade"]).code, 0);
+    let id = BackupManager::new(path).list_backups().expect("lists")[0].id.clone();
+    assert_eq!(run(path, &["restore", &id, "--yes"]).code, 0);
+    refuse_other_owners(path, owner);
+    for arguments in [&["upgrade"][..], &["restore", &id, "--yes"], &["upgrade"], &["verify"]] {
+        let said = nobody.run(path, arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
     }
 }

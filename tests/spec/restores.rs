@@ -144,19 +144,27 @@ fn killed(directory: &Directory, id: &str, after: Duration) -> bool {
 #[test]
 fn a_restore_waits_for_connections_of_its_own_program_as_for_those_of_others() {
     let directory = Directory::new();
-    directory.sql("notes", "CREATE TABLE t(a)");
+    std::fs::create_dir(directory.file("folder")).expect("makes");
+    for database in ["notes", "folder/more"] {
+        directory.sql(database, "CREATE TABLE t(a)");
+    }
     let manager = BackupManager::new(directory.path()).with_wait(Duration::from_millis(60));
     let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
-    let program = Connection::open(directory.file("notes.db")).expect("opens");
-    program.execute("INSERT INTO t VALUES (1)", []).expect("writes");
     let restore = || manager.restore_backup(&id, &RestoreOptions::default());
-    let error = restore().expect_err("what the program writes next would be lost");
-    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
-    assert!(error.details().iter().any(|line| line.contains("this program")), "{error:?}");
-    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "1");
-    drop(program);
+    for database in ["notes", "folder/more"] {
+        let path = directory.file(&format!("{database}.db"));
+        let program = Connection::open(path).expect("opens");
+        program.execute("INSERT INTO t VALUES (1)", []).expect("writes");
+        let error = restore().expect_err("what the program writes next would be lost");
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+        assert!(error.details().iter().any(|line| line.contains("this program")), "{error:?}");
+        drop(program);
+        assert_eq!(directory.ask(database, "SELECT count(*) FROM t"), "1");
+    }
     restore().expect("restores");
-    assert_eq!(directory.ask("notes", "SELECT count(*) FROM t"), "0");
+    for database in ["notes", "folder/more"] {
+        assert_eq!(directory.ask(database, "SELECT count(*) FROM t"), "0");
+    }
 }
 
 #[cfg(target_os = "linux")]

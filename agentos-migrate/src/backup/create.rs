@@ -75,7 +75,7 @@ impl Staging<'_> {
         };
         let snapshot = Snapshot::take(databases, self.place.deadline())?;
         for other in &snapshot.not_databases {
-            listing.files.push(FileSource::of(other)?);
+            listing.take_in(other)?;
         }
         let total = snapshot.total_bytes() + listing.total_bytes();
         self.check_space(total)?;
@@ -295,20 +295,33 @@ fn take_in(found: Found, manifest: &mut Manifest) -> Result<(), Error> {
     soundness::refuse(&manifest.backup_id, wrong)
 }
 
-impl FileSource {
-    /// A file that promised to be a database and is none.
-    fn of(other: &source::DatabaseSource) -> Result<Self, Error> {
-        let metadata = other
-            .path
-            .symlink_metadata()
-            .map_err(|error| files::failed("read", &other.path, error))?;
+impl Listing {
+    /// Takes in a file that promised to be a database and is none that SQLite can read, and what
+    /// stands beside it as beside a database.
+    fn take_in(&mut self, other: &source::DatabaseSource) -> Result<(), Error> {
         // Where databases are stored it would be read back as one.
         let stored = paths::live_of(&other.stored).map(paths::stored_file);
-        Ok(Self {
-            stored: stored.unwrap_or_else(|| other.stored.clone()),
-            path: other.path.clone(),
-            size: metadata.len(),
-            mode: other.mode,
-        })
+        let stored = stored.unwrap_or_else(|| other.stored.clone());
+        let live = paths::live_of(&stored).unwrap_or(&stored).to_owned();
+        self.notes.push(format!("{live} is no database that SQLite can read: copied as it is"));
+        for ending in ["", "-wal", "-journal"] {
+            let mut path = other.path.clone().into_os_string();
+            path.push(ending);
+            let path = PathBuf::from(path);
+            let metadata = match path.symlink_metadata() {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                found => found.map_err(|error| files::failed("read", &path, error))?,
+            };
+            if metadata.is_file() {
+                let (size, mode) = (metadata.len(), files::mode_of(&metadata));
+                self.files.push(FileSource {
+                    stored: format!("{stored}{ending}"),
+                    path,
+                    size,
+                    mode,
+                });
+            }
+        }
+        Ok(())
     }
 }

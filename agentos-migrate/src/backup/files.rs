@@ -14,6 +14,7 @@ use std::time::SystemTime;
 use super::faults;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
+use crate::sqlite::plain_files;
 #[cfg(all(test, unix))]
 use crate::sqlite::vfs::{plain::Plain, watch};
 
@@ -46,7 +47,8 @@ pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let create = || {
         step!(Create(path));
-        options.open(path)
+        let file = options.open(path)?;
+        plain_files::give_to_owner(path).map(|()| file)
     };
     create().map_err(|e| failed("create", path, e))
 }
@@ -56,9 +58,16 @@ pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_dir_all(above)?;
+    }
     let create = || {
         step!(CreateDirectory(path));
-        private_builder().recursive(true).create(path)
+        match private_builder().create(path) {
+            Err(_) if path.is_dir() => {}
+            made => made?,
+        }
+        plain_files::give_to_owner(path)
     };
     create().map_err(|e| failed("create", path, e))
 }
@@ -263,6 +272,13 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
         Ok(())
     };
     set().map_err(|e| failed("set the mode of", path, e))
+}
+
+/// Gives a copy the mode of its original, and the owner of what else is in its folder.
+pub(super) fn like(original: &Path, copy: &Path) -> Result<(), Error> {
+    let metadata = fs::metadata(original).map_err(|e| failed("read", original, e))?;
+    set_mode(copy, mode_of(&metadata))?;
+    plain_files::give_to_owner(copy).map_err(|e| failed("set the owner of", copy, e))
 }
 
 /// Sets the time of last change.

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::place::Place;
-use super::{paths, snapshot, swap};
+use super::{files, paths, snapshot, swap};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::locking::{self, JournalMode};
-use crate::sqlite::{holders, journal_modes, session, vfs};
+use crate::sqlite::vfs::{self, Look};
+use crate::sqlite::{holders, journal_modes, session};
 
 /// Live databases under an exclusive lock.
 pub(super) struct Held {
@@ -42,6 +43,9 @@ impl Held {
             let is_there = path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0);
             Some((entry.strip_suffix(paths::DATABASE_ENDING)?, path)).filter(|_| is_there)
         });
+        for entry in entries {
+            refuse_users_below(&place.data_dir.join(entry), deadline)?;
+        }
         for (database, path) in databases {
             refuse_users(&path, deadline)?;
             // What can't be read is no file in WAL mode that anybody goes on with.
@@ -61,6 +65,10 @@ impl Held {
         path: &Path,
         wait: Duration,
     ) -> Result<(), Error> {
+        // What is no database is what one restores; nobody can use it anyway.
+        if vfs::look_at(path)? == Look::Other {
+            return Ok(());
+        }
         let connection =
             Connection::open(path).map_err(|error| snapshot::refused("open", path, error))?;
         match locking::begin(&connection, path, wait) {
@@ -69,7 +77,7 @@ impl Held {
                 // Switched to WAL between the look and the lock.
                 if mode == JournalMode::Wal { self.note(place, database) } else { Ok(()) }
             }
-            // What is damaged is what one restores; nobody can use it anyway.
+            // Neither what is damaged.
             Err(error) if error.kind() == ErrorKind::DamagedDatabase => Ok(()),
             Err(error) => Err(error),
         }
@@ -101,6 +109,20 @@ impl Held {
         drop(self.connections);
         session::return_to_wal(&place.data_dir, &self.to_wal, locking::SWITCH_WAIT_MAX)
     }
+}
+
+/// The same of the databases in a folder, which goes with all that is in it.
+fn refuse_users_below(folder: &Path, deadline: Instant) -> Result<(), Error> {
+    if folder.is_symlink() || !folder.is_dir() {
+        return Ok(());
+    }
+    for found in walkdir::WalkDir::new(folder) {
+        let found = found.map_err(|error| files::failed("read", folder, error.into()))?;
+        if found.file_type().is_file() && paths::is_database_name(found.path()) {
+            refuse_users(found.path(), deadline)?;
+        }
+    }
+    Ok(())
 }
 
 /// A program that has the file open, this one too, would go on with the old one: what it writes is lost.

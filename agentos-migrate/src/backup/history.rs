@@ -39,6 +39,7 @@ pub(super) fn agree(
         }
         files::step_of_sqlite(&staged)?;
         reading::copy_into(&live, stage)?;
+        files::like(&live, &staged)?;
         files::remove_file_if_there(&stage.join(super::swap::REMOVALS).join(TRACKING))?;
         let lost = lost_versions(place, stage, entries)?;
         to_run_again = lost.iter().map(ToString::to_string).collect();

@@ -81,7 +81,8 @@ pub struct BackupManager {
 impl BackupManager {
     /// Makes a manager of everything in a data directory; backups are in its `backups` folder.
     ///
-    /// Every SQLite file is copied through SQLite, every other file as it is.
+    /// Every SQLite file is copied through SQLite, every other file as it is: also an encrypted database, with its
+    /// log, for which the program that uses it should be stopped.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
         Self {

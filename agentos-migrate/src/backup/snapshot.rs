@@ -21,6 +21,7 @@ use super::options::Meter;
 use super::source::DatabaseSource;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{hint_on, kind_of, used_by};
+use crate::sqlite::vfs::{self, Look};
 
 /// Pages between two reports of progress; the read transaction stays open meanwhile.
 const PAGES_PER_STEP: i32 = 4096;
@@ -53,6 +54,13 @@ impl Snapshot {
         let mut writers = Vec::with_capacity(sources.len());
         let mut not_databases = Vec::new();
         for source in sources {
+            // Looked at before it is opened: SQLite deletes what stands beside it and is no log of its own.
+            let look = vfs::look_at(&source.path)?;
+            if !source.certain && !matches!(look, Look::Nothing | Look::Database) {
+                not_databases.push(source);
+                continue;
+            }
+            vfs::refuse_other(&source.path, "lock")?;
             match keep_writers_out(&source.path, deadline) {
                 Ok(writer) => writers.push((source, writer)),
                 Err(e)

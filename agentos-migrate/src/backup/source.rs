@@ -28,7 +28,7 @@ pub(super) struct DatabaseSource {
     /// Decides the order of locking, the same for every process.
     pub(super) real_path: PathBuf,
     pub(super) mode: u32,
-    /// Whether it must be a database: the set declares it, or a side file shows that it is one.
+    /// Whether it must be a database: the set declares it.
     pub(super) certain: bool,
 }
 
@@ -103,7 +103,7 @@ pub(super) fn find_databases(
             }
         };
         if wanted {
-            databases.push(database(place, found, has_side_file)?);
+            databases.push(database(place, found)?);
         }
     }
     databases.sort_by(|one, other| one.real_path.cmp(&other.real_path));
@@ -117,7 +117,7 @@ pub(super) fn missing_databases(place: &Place) -> Vec<String> {
     missing.cloned().collect()
 }
 
-fn database(place: &Place, found: &Found, has_side_file: bool) -> Result<DatabaseSource, Error> {
+fn database(place: &Place, found: &Found) -> Result<DatabaseSource, Error> {
     if found.metadata.is_symlink() {
         return Err(Error::new(
             ErrorKind::BackupFailed,
@@ -137,7 +137,7 @@ fn database(place: &Place, found: &Found, has_side_file: bool) -> Result<Databas
         real_path: real_path.map_err(|e| files::failed("find", &found.path, e))?,
         path: found.path.clone(),
         mode: files::mode_of(&found.metadata),
-        certain: declared || has_side_file,
+        certain: declared,
     })
 }
 
@@ -177,7 +177,9 @@ fn is_side_file(path: &Path, databases: &BTreeSet<&Path>) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     if let Some(owner) = paths::owner_of_side_file(name) {
         let owner = path.with_file_name(owner);
-        return databases.contains(owner.as_path()) || paths::is_database_name(&owner);
+        // Without its database it is a file as any other, and may hold what nothing else does.
+        return databases.contains(owner.as_path())
+            || (paths::is_database_name(&owner) && owner.exists());
     }
     name.split_once("-mj").is_some_and(|(owner, rest)| {
         rest.len() == 9 && databases.contains(path.with_file_name(owner).as_path())

@@ -10,7 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{files, paths};
@@ -74,7 +74,7 @@ pub(super) fn commit(
     entries: Vec<String>,
 ) -> Result<PathBuf, Error> {
     let state = data_dir.join(STATE_DIR);
-    let folder = format!("{}{backup_id}", Utc::now().format(TIME));
+    let folder = format!("{}{backup_id}", time_behind(&replaced(data_dir)?).format(TIME));
     // What is neither staged nor marked would pass for an entry that is in its place.
     let new = state.join(NEW);
     let is_staged = |entry: &String| is_there(&new.join(entry)) || removes(entry, &new);
@@ -91,6 +91,13 @@ pub(super) fn commit(
     }
     settle(data_dir, &journal)?;
     Ok(old)
+}
+
+/// Returns the time, or one behind every earlier restore's: the clock may have been set back, and what the
+/// last one replaced is never cleaned away.
+fn time_behind(earlier: &[Replaced]) -> DateTime<Utc> {
+    let behind = earlier.first().and_then(|tree| DateTime::from_timestamp_micros(tree.at_us + 1));
+    behind.into_iter().fold(Utc::now(), Ord::max)
 }
 
 /// Undoes a swap that can't go on: the databases are still locked, so that nobody saw half of it.
@@ -303,6 +310,17 @@ fn removes(entry: &str, new: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_last_restore_replaced_is_the_newest_whatever_the_clock_says() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let made = directory.path().join(STATE_DIR).join(OLD).join("29990101_000000_000000_b");
+        std::fs::create_dir_all(&made).expect("makes");
+        std::fs::create_dir_all(directory.path().join(STATE_DIR).join(NEW)).expect("makes");
+        let last = commit(directory.path(), "b", Vec::new()).expect("swaps nothing");
+        let trees = replaced(directory.path()).expect("reads");
+        assert_eq!(trees.iter().map(|tree| &tree.path).collect::<Vec<_>>(), [&last, &made]);
+    }
 
     #[test]
     fn a_file_that_a_program_made_during_an_interrupted_restore_is_kept() {

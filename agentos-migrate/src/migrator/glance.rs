@@ -8,7 +8,7 @@ use super::Migrator;
 use super::preflight::joined;
 use crate::error::{Error, ErrorKind};
 use crate::history::History;
-use crate::sqlite::vfs;
+use crate::sqlite::vfs::{self, Look};
 
 impl Migrator {
     /// Refuses to call migrations applied, or planned, on a file that no run could open.
@@ -16,7 +16,11 @@ impl Migrator {
         let (mut problems, mut damaged) = (Vec::new(), BTreeSet::new());
         for database in self.registry.databases().iter().filter(|name| self.has_file(name)) {
             let path = self.file_of(database);
-            let Some(fault) = vfs::fault_of_head(&path)? else { continue };
+            let fault = match vfs::look_at(&path)? {
+                Look::Other => Some("is no SQLite database".to_owned()),
+                _ => vfs::fault_of_head(&path)?,
+            };
+            let Some(fault) = fault else { continue };
             let text = format!("{} {fault}", path.display());
             problems.push(Error::new(ErrorKind::DamagedDatabase, text));
             damaged.insert(*database);

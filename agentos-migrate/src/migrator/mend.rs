@@ -37,6 +37,7 @@ impl Migrator {
         let doubled = self.doubled()?;
         let (unrecorded, untold) = {
             let evidence = self.evidence(&history)?;
+            self.refuse_strangers(&evidence)?;
             self.refuse_torn(&evidence)?;
             (self.unrecorded(&history, &evidence), self.untold(&history, &evidence))
         };

@@ -20,6 +20,7 @@ mod failure;
 mod finding;
 mod follow;
 mod glance;
+mod links;
 mod losses;
 mod mend;
 mod options;

@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::info::{MigrationInfo, TransactionMode};
 use crate::plan::Plan;
 use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
-use crate::sqlite::{history_table, reading, schema_version, session};
+use crate::sqlite::{history_table, reading, schema_version, session, vfs};
 use crate::version::Version;
 
 /// Below this much free space no transaction is begun: a journal needs some.
@@ -36,12 +36,14 @@ impl Migrator {
         let mut problems = Vec::new();
         problems.extend(self.refuse_manual_in_one(plan).err());
         problems.extend(refuse_full_disk(&self.data_dir).err());
+        problems.extend(self.refuse_shared_files(&databases).err());
         let history = self.data_dir.join(history_table::FILE_NAME);
         problems.extend(self.open_to_look(&history).err());
         for database in &databases {
             problems.extend(self.look_at_database(database, applied).err());
         }
         if problems.is_empty() {
+            problems.extend(self.refuse_damaged_heads(applied).err());
             problems.extend(self.refuse_untold(plan, applied).err());
         }
         if let Some(error) = joined(problems) {
@@ -189,7 +191,9 @@ impl Migrator {
             lost.insert(*database);
         }
         let Some(error) = joined(problems) else { return Ok(()) };
-        let hint = self.ways_back(&self.evidence(history)?, &lost);
+        let evidence = self.evidence(history)?;
+        self.refuse_strangers(&evidence)?;
+        let hint = self.ways_back(&evidence, &lost);
         Err(error.in_state("nothing was changed").with_hint(hint))
     }
 
@@ -229,6 +233,7 @@ impl Migrator {
             Ok(metadata) if metadata.len() == 0 => return Ok(None),
             Ok(_) => {}
         }
+        vfs::refuse_other(path, "read")?;
         // Opened to write: a journal that a crash left is rolled back here.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let failed = |error| on_file(error, "read", path);

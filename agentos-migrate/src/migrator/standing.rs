@@ -16,6 +16,7 @@ use crate::history::{AppliedMigration, History};
 use crate::info::MigrationInfo;
 use crate::migration::Migration;
 use crate::sqlite::failure::says_damaged;
+use crate::sqlite::history_table;
 use crate::sqlite::schema_version::Record;
 use crate::version::Version;
 
@@ -137,6 +138,37 @@ impl Migrator {
         let lacking: BTreeSet<&str> =
             torn.iter().flat_map(|(_, lacking)| lacking.clone()).collect();
         Err(error.with_hint(self.ways_to_mend(evidence, &lacking)))
+    }
+
+    /// Refuses a history that another program wrote: its migrations have other names, and no database
+    /// of this set records them. To mark them, or to run these in their place, would spoil both.
+    pub(super) fn refuse_strangers(&self, evidence: &Evidence<'_>) -> Result<(), Error> {
+        let stranger = |info: &&MigrationInfo| {
+            let row = evidence.history.row(&info.version).filter(|row| row.success)?;
+            let is_older_tools =
+                info.legacy_checksums.iter().any(|it| it.eq_ignore_ascii_case(&row.checksum));
+            let is_one = row.name != info.name
+                && !is_older_tools
+                && evidence.standing(info) == Standing::Unrecorded;
+            is_one.then(|| {
+                format!(
+                    "{} is `{}` there, and `{}` in this program",
+                    info.version, row.name, info.name
+                )
+            })
+        };
+        let lines: Vec<String> = self.infos().iter().filter_map(stranger).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "the history in {} is that of another program",
+            self.data_dir.join(history_table::FILE_NAME).display()
+        );
+        let error = Error::new(ErrorKind::NeedsOperator, text).in_state("nothing was changed");
+        Err(lines.into_iter().fold(error, Error::detail).with_hint(
+            "two programs can't share a data directory: give this one its own, with `--data-dir`",
+        ))
     }
 
     /// Returns how many migrations ran on a database as far as only other databases tell.

@@ -23,6 +23,15 @@ impl Set {
                 ));
             }
         }
+        problems.extend(self.databases.iter().filter_map(|name| problem_of_name(name)));
+        for (index, name) in self.databases.iter().enumerate() {
+            let same = |other: &&&str| other.eq_ignore_ascii_case(name);
+            if let Some(other) = self.databases[..index].iter().find(same) {
+                problems.push(format!(
+                    "the databases {other} and {name} differ in case only: on some systems they are one file"
+                ));
+            }
+        }
         for migration in &self.migrations {
             self.find_problems_of(migration, &mut problems);
         }
@@ -109,4 +118,18 @@ impl Set {
             )
         })
     }
+}
+
+/// Returns why a database can't have this name, which is that of a file in the data directory.
+fn problem_of_name(name: &str) -> Option<String> {
+    if name.eq_ignore_ascii_case("migrations") {
+        return Some(
+            "the database `migrations` is the engine's own: give it another name".to_owned(),
+        );
+    }
+    let is_plain = !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(|sign: char| sign.is_control() || "/\\:*?\"<>|".contains(sign));
+    (!is_plain)
+        .then(|| format!("the database `{}` has a name that no file can have", name.escape_debug()))
 }

@@ -180,3 +180,17 @@ fn a_set_that_somebody_else_holds_is_not_changed_with_a_copy_of_it() {
     assert_eq!((other.schema_version_table(), other.backup()), ("versions", &["keys"][..]));
     assert_eq!(other.migrations().len(), 1);
 }
+
+#[test]
+fn a_name_that_is_no_plain_file_of_its_own_is_refused() {
+    let problem = |names: &[&'static str]| {
+        let error =
+            Registry::new(names, vec![Migration::new("0001", &names[..1], |_| Ok(()))]).check();
+        format!("{:?}", error.err())
+    };
+    assert_eq!(problem(&["chat", "rules"]), "None");
+    for name in ["migrations", "Migrations", "../out", "a/b", "a\\b", ".hidden", "", "a\0b"] {
+        assert!(problem(&[name]).contains("name"), "{name:?}: {}", problem(&[name]));
+    }
+    assert!(problem(&["chat", "Chat"]).contains("differ in case only"));
+}

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::STATE_DIR;
 use crate::sqlite::failure::io_on_file;
+use crate::sqlite::{STATE_DIR, plain_files};
 
 const FILE_NAME: &str = "lock";
 
@@ -34,6 +34,8 @@ impl RunLock {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file =
             options.open(&path).map_err(|error| unlocked(error, "open the run lock", &path))?;
+        plain_files::give_to_owner(&path)
+            .map_err(|error| unlocked(error, "set the owner of", &path))?;
         let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(2);
         loop {
@@ -77,11 +79,12 @@ fn prepare(data_dir: &Path) -> Result<PathBuf, Error> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(&directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(unlocked(error, "create", &directory))
-        }
-        _ => Ok(directory.join(FILE_NAME)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made
+            .and_then(|()| plain_files::give_to_owner(&directory))
+            .map_err(|error| unlocked(error, "create", &directory))?,
     }
+    Ok(directory.join(FILE_NAME))
 }
 
 /// Says of a lock that can't be had why, and that nothing was begun.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{kind_of, on_file, used_by};
+use crate::sqlite::vfs::{self, Look};
 
 /// How a database keeps what is not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,8 +141,12 @@ fn busy(error: rusqlite::Error, path: &Path, wait: Duration) -> Error {
 /// How long a switch back waits at most: it can be left to the next run.
 pub(crate) const SWITCH_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Switches a file back to write-ahead logging; returns false while another program keeps it busy.
+/// Switches a file back to write-ahead logging; returns false while another program keeps it busy, and
+/// where it is damaged: only a restore, which must not be kept from its work, can do something about that.
 pub(crate) fn return_to_wal(path: &Path, wait: Duration) -> Result<bool, Error> {
+    if vfs::look_at(path)? == Look::Other {
+        return Ok(false);
+    }
     let switch = || -> rusqlite::Result<bool> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
@@ -154,7 +159,9 @@ pub(crate) fn return_to_wal(path: &Path, wait: Duration) -> Result<bool, Error> 
     };
     match switch() {
         Ok(switched) => Ok(switched),
-        Err(error) if kind_of(&error) == ErrorKind::Busy => Ok(false),
+        Err(error) if matches!(kind_of(&error), ErrorKind::Busy | ErrorKind::DamagedDatabase) => {
+            Ok(false)
+        }
         Err(error) => Err(on_file(error, "switch to write-ahead logging", path)),
     }
 }
@@ -217,6 +224,6 @@ mod tests {
     fn a_file_goes_back_to_wal() {
         let (_dir, path) = file("delete");
         assert!(return_to_wal(&path, Duration::ZERO).expect("switches"));
-        assert!(crate::sqlite::vfs::is_wal(&path).expect("reads"));
+        assert!(vfs::is_wal(&path).expect("reads"));
     }
 }

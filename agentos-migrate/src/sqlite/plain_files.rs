@@ -27,9 +27,27 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|_| give_to_owner(path)),
     }
+}
+
+/// Gives what root has just made to whoever owns the folder that it is in, as SQLite does with journals:
+/// the program that uses the data could not open it otherwise.
+pub(crate) fn give_to_owner(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, lchown};
+        let Some(folder) = path.parent() else { return Ok(()) };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let (made, owner) = (path.symlink_metadata()?, fs::metadata(folder)?);
+        if made.uid() == 0 && owner.uid() != 0 {
+            return lchown(path, Some(owner.uid()), Some(owner.gid()));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// Replaces a file whole: after a crash it is the old one or the new one.

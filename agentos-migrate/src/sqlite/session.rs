@@ -300,6 +300,7 @@ fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
             return Err(Error::new(ErrorKind::DamagedDatabase, message));
         }
         refuse_long(&path)?;
+        vfs::refuse_other(&path, "open")?;
         let existed = metadata.is_ok_and(|metadata| metadata.len() > 0);
         files.push(File { database: database.to_owned(), path, existed });
     }

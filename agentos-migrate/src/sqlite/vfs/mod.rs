@@ -10,6 +10,7 @@
 #[expect(unsafe_code, reason = "calls SQLite's C interface for files")]
 mod base;
 mod group;
+mod look;
 mod raw;
 #[expect(
     unsafe_code,
@@ -36,4 +37,5 @@ pub(crate) mod watch;
 
 pub(crate) use self::dying::DyingDisk;
 pub(crate) use self::group::{CommitError, Group};
+pub(crate) use self::look::{Look, look_at, refuse_other};
 pub(crate) use self::raw::{RawFile, change_counter, fault_of_head, is_wal, probe_header, real};

@@ -73,7 +73,7 @@ pub(crate) struct Header {
 const HEADER_BYTES: usize = 100;
 
 /// What a database begins with.
-const MAGIC: &[u8] = b"SQLite format 3\0";
+pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The smallest page, of which a database has at least one.
 const SMALLEST_BYTES: i64 = 512;
@@ -98,8 +98,6 @@ pub(crate) fn fault_of_head(path: &Path) -> Result<Option<String>, Error> {
         None
     } else if size_bytes < SMALLEST_BYTES {
         Some(format!("is cut off: {size_bytes} bytes are left of it"))
-    } else if !bytes.starts_with(MAGIC) {
-        Some("is no SQLite database: it does not begin as one".to_owned())
     } else if !page_size.cast_unsigned().is_power_of_two() || page_size < SMALLEST_BYTES {
         Some(format!("is no SQLite database: its header says pages of {page_size} bytes"))
     } else if is_size_valid(&bytes) && size_bytes < stated_size(&bytes) {
