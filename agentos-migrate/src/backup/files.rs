@@ -3,7 +3,7 @@
 //! Nothing else in `backup/` writes: so each operation is made with the right
 //! mode, can be counted, and can be made to fail or to kill the process by a
 //! test. Modes are set when a file is made, never afterwards, so nothing is
-//! readable by others for an instant.
+//! readable by others for an instant. What systems do differently is in `system`.
 
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind as IoErrorKind, Read, Write};
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
+use crate::system;
 
 /// The bytes moved at a time: memory use does not grow with the files.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
@@ -23,9 +24,9 @@ const SYNC_TOGETHER_FROM: usize = 32;
 pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    step("create").and_then(|()| options.open(path)).map_err(|e| failed("create", path, e))
+    step("create")
+        .and_then(|()| system::private(&mut options).open(path))
+        .map_err(|e| failed("create", path, e))
 }
 
 /// Makes a directory and those above it (0700) where they are missing.
@@ -34,15 +35,8 @@ pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     step("mkdir")
-        .and_then(|()| private_builder().recursive(true).create(path))
+        .and_then(|()| system::private_folder().recursive(true).create(path))
         .map_err(|e| failed("create", path, e))
-}
-
-fn private_builder() -> fs::DirBuilder {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
 }
 
 /// Writes to an open file.
@@ -99,10 +93,9 @@ pub(super) fn sync_file(file: &File, path: &Path) -> Result<(), Error> {
 
 /// Forces the names in a directory to the disk.
 pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
-    step("sync directory").map_err(|e| failed("sync", path, e))?;
-    #[cfg(unix)]
-    File::open(path).and_then(|file| file.sync_all()).map_err(|e| failed("sync", path, e))?;
-    Ok(())
+    step("sync directory")
+        .and_then(|()| system::sync_directory(path))
+        .map_err(|e| failed("sync", path, e))
 }
 
 /// Forces the name of a file or directory to the disk.
@@ -116,13 +109,11 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|e| failed("read", root, e.into()))?;
-    // One sync of the file system costs less than thousands of single ones,
-    // and reports a failed write just as well (Linux 5.8).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if entries.len() >= SYNC_TOGETHER_FROM {
-        step("sync tree").map_err(|e| failed("sync", root, e))?;
-        let directory = File::open(root).map_err(|e| failed("open", root, e))?;
-        return rustix::fs::syncfs(&directory).map_err(|e| failed("sync", root, e.into()));
+    // One sync of the file system costs less than thousands of single ones.
+    if system::SYNCS_A_WHOLE_FILE_SYSTEM && entries.len() >= SYNC_TOGETHER_FROM {
+        return step("sync tree")
+            .and_then(|()| system::sync_file_system(root))
+            .map_err(|e| failed("sync", root, e));
     }
     // Contents first, so that no name on the disk leads to bytes that are not.
     for entry in entries.iter().rev() {
@@ -130,7 +121,7 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
         if entry.file_type().is_dir() {
             sync_dir(path)?;
         } else {
-            let file = File::open(path).map_err(|e| failed("open", path, e))?;
+            let file = system::open_to_sync(path).map_err(|e| failed("open", path, e))?;
             sync_file(&file, path)?;
         }
     }
@@ -140,7 +131,7 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
 /// Renames; both names are on one file system.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     step("rename")
-        .and_then(|()| fs::rename(from, to))
+        .and_then(|()| system::rename(from, to))
         .map_err(|e| failed("rename", from, e).detail(format!("to {}", to.display())))
 }
 
@@ -151,7 +142,7 @@ pub(super) fn hard_link(original: &Path, link: &Path) -> io::Result<()> {
 
 /// Removes a file if it is there.
 pub(super) fn remove_file_if_there(path: &Path) -> Result<(), Error> {
-    match step("remove").and_then(|()| fs::remove_file(path)) {
+    match step("remove").and_then(|()| system::remove_file(path)) {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
         _ => Ok(()),
     }
@@ -163,7 +154,7 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
     if !metadata.is_dir() {
         return remove_file_if_there(path);
     }
-    match step("remove").and_then(|()| fs::remove_dir_all(path)) {
+    match step("remove").and_then(|()| system::remove_folder(path)) {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
         _ => Ok(()),
     }
@@ -171,16 +162,9 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
 
 /// Sets the permission bits of a file that the restore has made, never more than 0777.
 pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
-    step("chmod").map_err(|e| failed("set the mode of", path, e))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777))
-            .map_err(|e| failed("set the mode of", path, e))?;
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    Ok(())
+    step("chmod")
+        .and_then(|()| system::set_mode(path, mode))
+        .map_err(|e| failed("set the mode of", path, e))
 }
 
 /// Sets the time of last change.
@@ -191,17 +175,7 @@ pub(super) fn set_modified(file: &File, path: &Path, modified: SystemTime) -> Re
 
 /// Opens a regular file for reading; a link in its place is refused.
 pub(super) fn open_plain(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        // NONBLOCK: a pipe put in a file's place must not hang the backup.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let file = options.open(path)?;
+    let file = system::link_refusing(OpenOptions::new().read(true)).open(path)?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -219,18 +193,7 @@ pub(super) fn step_of_archive(path: &Path) -> Result<(), Error> {
     step("write into the archive").map_err(|e| failed("write", path, e))
 }
 
-/// Returns the permission bits.
-pub(super) fn mode_of(metadata: &fs::Metadata) -> u32 {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        0o600
-    }
-}
+pub(super) use system::mode_of;
 
 /// Asks whether an error is the system's own, such as of a device that can't be read, and not one
 /// that a decoder made of the bytes.
@@ -251,17 +214,14 @@ pub(super) fn is_of_the_system(error: &io::Error) -> bool {
 /// Asks whether a name of a backup leads to nothing, or to what is no plain file: that is the
 /// backup's fault, and anything else that of the system on which it lies.
 pub(super) fn is_no_plain_file(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
-        return true;
-    }
-    matches!(
-        error.kind(),
-        IoErrorKind::NotFound
-            | IoErrorKind::NotADirectory
-            | IoErrorKind::IsADirectory
-            | IoErrorKind::InvalidInput
-    )
+    system::hides_a_link(error)
+        || matches!(
+            error.kind(),
+            IoErrorKind::NotFound
+                | IoErrorKind::NotADirectory
+                | IoErrorKind::IsADirectory
+                | IoErrorKind::InvalidInput
+        )
 }
 
 /// Asks the same of an error that [`failed`] made.

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::{history_table, plain_files};
+use crate::system;
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
 ///
@@ -24,10 +25,9 @@ use crate::sqlite::{history_table, plain_files};
 pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
     let mut found = super_journals(data_dir, history_table::FILE_NAME)?;
     let history = data_dir.join(history_table::FILE_NAME);
-    if let Ok(real) = history.canonicalize()
+    if let Ok(real) = system::real(&history)
         && let (Some(folder), Some(name)) = (real.parent(), real.file_name())
-        && data_dir
-            .canonicalize()
+        && system::real(data_dir)
             .is_ok_and(|directory| directory.join(history_table::FILE_NAME) != real)
     {
         found.extend(super_journals(folder, &name.to_string_lossy())?);

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// SQLite's own file layer, by name: what opens a file that nobody watches (<https://sqlite.org/vfs.html>).
+pub(crate) const PLAIN_VFS: &str = if cfg!(windows) { "win32" } else { "unix" };
+
 /// One operation on the disk. Files are numbers, as a name may come and go.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
@@ -244,6 +247,9 @@ pub(crate) fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     // The run lock is the operating system's, not the disk's.
-    found.retain(|path| path.is_file() && path.file_name().is_some_and(|name| name != "lock"));
+    found.retain(|path| {
+        path.is_file()
+            && path.file_name().is_some_and(|name| name != "lock" && name != "lock-holder")
+    });
     Ok(found)
 }
