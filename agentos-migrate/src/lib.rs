@@ -60,6 +60,7 @@ mod schema;
 mod schema_files;
 mod sqlite;
 mod status;
+mod system;
 pub mod testing;
 mod version;
 

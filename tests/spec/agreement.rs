@@ -1,7 +1,9 @@
 //! History and files agree: `verify` names every file that is not the one that the history tells of,
 //! and nothing runs twice.
 
-use agentos_migrate::{BackupPolicy, ErrorKind, Migration, Migrator, Options, Target};
+#[cfg(unix)]
+use agentos_migrate::{BackupPolicy, Options};
+use agentos_migrate::{ErrorKind, Migration, Migrator, Target};
 
 use crate::support::{Directory, agentos, finds, migrator, sql, three, upgraded};
 

@@ -1,6 +1,8 @@
 //! Answers: what a question says is so; where it can't be known, it says why, and what to do.
 
-use agentos_migrate::{BackupManager, BackupOptions, Compression, EventKind, Target};
+#[cfg(unix)]
+use agentos_migrate::Compression;
+use agentos_migrate::{BackupManager, BackupOptions, EventKind, Target};
 
 use crate::support::command::{Said, command, run, said};
 use crate::support::{Directory, agentos, finds, migrator, sql, three, upgraded};

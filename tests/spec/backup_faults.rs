@@ -109,6 +109,7 @@ fn a_file_that_changes_while_it_is_copied_is_copied_whole_or_named() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn backups_on_another_file_system_are_as_good() {
     use std::os::unix::fs::MetadataExt;

@@ -111,8 +111,8 @@ fn a_restore_leaves_the_folder_of_backups_however_its_path_is_spelled() {
         let id = made(&manager, &BackupOptions::default());
         let name = std::path::Path::new(directory.path().file_name().expect("a name"));
         let links = Directory::new();
-        std::os::unix::fs::symlink(&absolute, links.file("link")).expect("links");
-        for folder in [name.join(inner), absolute.clone(), links.file("link")] {
+        let linked = links.linked("link", &absolute);
+        for folder in [name.join(inner), absolute.clone()].into_iter().chain(linked) {
             for _ in 0..2 {
                 assert_eq!(restore_from_above(&directory, &id, &folder), 0, "{folder:?}");
                 manager.verify_backup(&id).expect("the backup is where it was");
@@ -280,18 +280,12 @@ fn a_folder_of_backups_that_holds_the_data_or_is_to_be_saved_itself_is_refused()
     std::fs::rename(directory.path(), above.file("data")).expect("moves");
     let data = above.file("data");
     let link = Directory::new();
-    std::os::unix::fs::symlink(&data, link.file("link")).expect("links");
+    let linked = link.linked("link", &data);
     let before = above.contents();
     let state = data.join(".agentos-migrate/x");
-    let folders = [
-        above.path().to_owned(),
-        data.clone(),
-        link.file("link"),
-        data.join("blobs"),
-        data.join("blobs/x"),
-        state,
-    ];
-    for folder in folders {
+    let folders =
+        [above.path().to_owned(), data.clone(), data.join("blobs"), data.join("blobs/x"), state];
+    for folder in folders.into_iter().chain(linked) {
         let folder = folder.to_str().expect("UTF-8");
         let said = run(&data, &["backup", "--backup-dir", folder]);
         assert_eq!(said.code, 64, "{folder} {}{}", said.out, said.err);

@@ -1,7 +1,7 @@
 //! Backups that say something else than they hold, are named otherwise, or meet another directory:
 //! what is not as it was is named, and nothing is replaced that nobody sees.
 
-use std::os::unix::fs::PermissionsExt;
+#[cfg(unix)]
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,10 @@ use agentos_migrate::{
     BackupManager, BackupOptions, Compression, Error, ErrorKind, Manifest, RestoreOptions,
 };
 
+use crate::support::Directory;
+#[cfg(unix)]
+use crate::support::agentos;
 use crate::support::command::{command, run, said};
-use crate::support::{Directory, agentos};
 
 fn folder() -> BackupOptions {
     BackupOptions { compression: Compression::None, ..BackupOptions::default() }
@@ -125,8 +127,11 @@ fn a_backup_under_another_name_is_named_and_not_used() {
     assert_eq!(directory.contents(), before);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_backup_without_modes_keeps_those_of_the_files_that_it_replaces() {
+    use std::os::unix::fs::PermissionsExt;
+
     let directory = agentos::directory("agentos-v2");
     let manager = BackupManager::for_registry(&migrations::registry(), directory.path());
     let mode =
@@ -139,6 +144,7 @@ fn a_backup_without_modes_keeps_those_of_the_files_that_it_replaces() {
     assert_eq!((mode("rules.db"), mode("audit.db")), (0o640, 0o600));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_is_neither_replaced_nor_removed_by_a_restore() {
     let (directory, manager) = filled();

@@ -294,6 +294,7 @@ fn old_backups_go_and_the_newest_good_one_never() {
     manager.delete_backup(&made[3]).expect("a person may");
 }
 
+#[cfg(unix)]
 #[test]
 fn unchanged_files_share_their_space_with_the_backup_before() {
     use std::os::unix::fs::MetadataExt;
@@ -315,6 +316,7 @@ fn unchanged_files_share_their_space_with_the_backup_before() {
     manager.verify_backup(&second).expect("good");
 }
 
+#[cfg(unix)]
 #[test]
 fn files_are_private_and_links_are_not_followed() {
     use std::os::unix::fs::PermissionsExt;

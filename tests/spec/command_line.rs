@@ -24,7 +24,9 @@ fn a_first_start_makes_the_default_directory_and_no_other() {
     let home = Directory::new();
     let upgrade = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_command-line-under-test"));
-        command.args(arguments).env("HOME", home.path()).env_remove("AGENT_OS_DATA_DIR");
+        command.args(arguments).env("HOME", home.path());
+        // As Windows calls it.
+        command.env("USERPROFILE", home.path()).env_remove("AGENT_OS_DATA_DIR");
         said(command.output().expect("runs"))
     };
     let data_dir = home.file(".agent-os/data");

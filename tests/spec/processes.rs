@@ -1,9 +1,13 @@
 //! Processes: one run at a time, a run that is killed leaves no mixture, a run that is asked to stop rolls back.
 
-use std::process::{Child, Command, Stdio};
+#[cfg(unix)]
+use std::process::Command;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::support::command::{Said, command, run, run_with_files_up_to, said};
+#[cfg(unix)]
+use crate::support::command::{Said, run_with_files_up_to};
+use crate::support::command::{command, run, said};
 use crate::support::{Directory, agentos};
 
 pub(crate) fn start(directory: &Directory, arguments: &[&str]) -> Child {

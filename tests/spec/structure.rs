@@ -57,7 +57,15 @@ fn none_names(modules: &[&str], forbidden: &[&str]) {
 fn decisions_know_no_database_no_file_and_no_clock() {
     none_names(
         &["plan", "lint", "status.rs", "history.rs", "version.rs", "checksum.rs", "info.rs"],
-        &["rusqlite", "std::fs", "Utc::now", "SystemTime", "Instant", "crate::sqlite"],
+        &[
+            "rusqlite",
+            "std::fs",
+            "Utc::now",
+            "SystemTime",
+            "Instant",
+            "crate::sqlite",
+            "crate::system",
+        ],
     );
 }
 
@@ -69,6 +77,21 @@ fn what_speaks_to_sqlite_knows_no_migrator_and_no_command_line() {
     );
     none_names(&["backup"], &["crate::migrator", "crate::cli", "crate::context"]);
     none_names(&["context", "migrator"], &["crate::cli"]);
+}
+
+/// But for tests, and for who holds a file, which Linux alone tells.
+#[test]
+fn only_one_module_knows_the_operating_system() {
+    let forbidden = ["cfg(unix)", "cfg(windows)", "cfg!(unix)", "cfg!(windows)", "std::os::"];
+    for (path, text) in library("") {
+        let may = ["system", "disk.rs", "faults.rs", "holders.rs"];
+        if !path.iter().any(|part| may.iter().any(|one| part == *one)) {
+            for word in forbidden {
+                assert!(!text.contains(word), "{} names `{word}`", path.display());
+            }
+            assert!(!text.contains(".canonicalize()"), "{}: `system::real`", path.display());
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Nothing else in `backup/` writes: so each operation is made with the right
 //! mode, can be counted, and can be made to fail or to kill the process by a
 //! test. Modes are set when a file is made, never afterwards, so nothing is
-//! readable by others for an instant.
+//! readable by others for an instant. What systems do differently is in `system`.
 
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind as IoErrorKind, Read, Write};
@@ -14,9 +14,9 @@ use std::time::SystemTime;
 use super::faults;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
-use crate::sqlite::plain_files;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 use crate::sqlite::vfs::{plain::Plain, watch};
+use crate::system;
 
 /// Tells the tests what comes, which may fail there; elsewhere it is nothing.
 macro_rules! step {
@@ -26,9 +26,9 @@ macro_rules! step {
     };
     ($operation:ident($($argument:expr),*)) => {
         step!();
-        #[cfg(all(test, unix))]
+        #[cfg(test)]
         watch::plain(&Plain::$operation($($argument),*))?;
-        #[cfg(not(all(test, unix)))]
+        #[cfg(not(test))]
         let _ = ($(&$argument),*);
     };
 }
@@ -43,12 +43,10 @@ const SYNC_TOGETHER_FROM: usize = 32;
 pub(super) fn create_file(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let create = || {
+    let mut create = || {
         step!(Create(path));
-        let file = options.open(path)?;
-        plain_files::give_to_owner(path).map(|()| file)
+        let file = system::private(&mut options).open(path)?;
+        system::give_to_owner(path).map(|()| file)
     };
     create().map_err(|e| failed("create", path, e))
 }
@@ -63,11 +61,11 @@ pub(super) fn create_dir_all(path: &Path) -> Result<(), Error> {
     }
     let create = || {
         step!(CreateDirectory(path));
-        match private_builder().create(path) {
+        match system::private_folder().create(path) {
             Err(_) if path.is_dir() => {}
             made => made?,
         }
-        plain_files::give_to_owner(path)
+        system::give_to_owner(path)
     };
     create().map_err(|e| failed("create", path, e))
 }
@@ -78,13 +76,6 @@ pub(super) fn create_dir_durably(path: &Path) -> Result<(), Error> {
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     create_dir_all(path)?;
     missing.into_iter().rev().try_for_each(sync_parent)
-}
-
-fn private_builder() -> fs::DirBuilder {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
 }
 
 /// Writes at the end of an open file.
@@ -168,9 +159,7 @@ pub(super) fn sync_file(file: &File, path: &Path) -> Result<(), Error> {
 pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
     let sync = || {
         step!(SyncDirectory(path));
-        #[cfg(unix)]
-        File::open(path)?.sync_all()?;
-        Ok(())
+        system::sync_directory(path)
     };
     sync().map_err(|e| failed("sync", path, e))
 }
@@ -190,11 +179,13 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|e| failed("read", root, e.into()))?;
-    // One sync of the file system costs less than thousands of single ones,
-    // and reports a failed write just as well (Linux 5.8).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if entries.len() >= SYNC_TOGETHER_FROM {
-        return sync_file_system(root).map_err(|e| failed("sync", root, e));
+    // One sync of the file system costs less than thousands of single ones.
+    if system::SYNCS_A_WHOLE_FILE_SYSTEM && entries.len() >= SYNC_TOGETHER_FROM {
+        let sync = || {
+            step!(SyncAll(root));
+            system::sync_file_system(root)
+        };
+        return sync().map_err(|e| failed("sync", root, e));
     }
     // Contents first, so that no name on the disk leads to bytes that are not.
     for entry in entries.iter().rev() {
@@ -202,24 +193,18 @@ pub(super) fn sync_tree(root: &Path) -> Result<(), Error> {
         if entry.file_type().is_dir() {
             sync_dir(path)?;
         } else {
-            let file = File::open(path).map_err(|e| failed("open", path, e))?;
+            let file = system::open_to_sync(path).map_err(|e| failed("open", path, e))?;
             sync_file(&file, path)?;
         }
     }
     Ok(())
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync_file_system(root: &Path) -> io::Result<()> {
-    step!(SyncAll(root));
-    Ok(rustix::fs::syncfs(File::open(root)?)?)
-}
-
 /// Renames; both names are on one file system.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     let rename = || {
         step!(Rename(from, to));
-        fs::rename(from, to)
+        system::rename(from, to)
     };
     rename().map_err(|e| failed("rename", from, e).detail(format!("to {}", to.display())))
 }
@@ -234,7 +219,7 @@ pub(super) fn hard_link(original: &Path, link: &Path) -> io::Result<()> {
 pub(super) fn remove_file_if_there(path: &Path) -> Result<(), Error> {
     let remove = || {
         step!(Remove(path));
-        fs::remove_file(path)
+        system::remove_file(path)
     };
     match remove() {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
@@ -250,7 +235,7 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
     }
     let remove = || {
         step!(Remove(path));
-        fs::remove_dir_all(path)
+        system::remove_folder(path)
     };
     match remove() {
         Err(e) if e.kind() != IoErrorKind::NotFound => Err(failed("remove", path, e)),
@@ -260,16 +245,9 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
 
 /// Sets the permission bits of a file that the restore has made, never more than 0777.
 pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
-    let set = || -> io::Result<()> {
+    let set = || {
         step!();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777))?;
-        }
-        #[cfg(not(unix))]
-        let _ = mode;
-        Ok(())
+        system::set_mode(path, mode)
     };
     set().map_err(|e| failed("set the mode of", path, e))
 }
@@ -278,7 +256,7 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
 pub(super) fn like(original: &Path, copy: &Path) -> Result<(), Error> {
     let metadata = fs::metadata(original).map_err(|e| failed("read", original, e))?;
     set_mode(copy, mode_of(&metadata))?;
-    plain_files::give_to_owner(copy).map_err(|e| failed("set the owner of", copy, e))
+    system::give_to_owner(copy).map_err(|e| failed("set the owner of", copy, e))
 }
 
 /// Sets the time of last change.
@@ -289,17 +267,7 @@ pub(super) fn set_modified(file: &File, path: &Path, modified: SystemTime) -> Re
 
 /// Opens a regular file for reading; a link in its place is refused.
 pub(super) fn open_plain(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        // NONBLOCK: a pipe put in a file's place must not hang the backup.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let file = options.open(path)?;
+    let file = system::link_refusing(OpenOptions::new().read(true)).open(path)?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -316,18 +284,7 @@ pub(super) fn step_of_sqlite(path: &Path) -> Result<(), Error> {
     count().map_err(|e| failed("write", path, e))
 }
 
-/// Returns the permission bits.
-pub(super) fn mode_of(metadata: &fs::Metadata) -> u32 {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        0o600
-    }
-}
+pub(super) use system::mode_of;
 
 /// Asks whether an error is the system's own, such as of a device that can't be read, and not one
 /// that a decoder made of the bytes.
@@ -348,17 +305,14 @@ pub(super) fn is_of_the_system(error: &io::Error) -> bool {
 /// Asks whether a name of a backup leads to nothing, or to what is no plain file: that is the
 /// backup's fault, and anything else that of the system on which it lies.
 pub(super) fn is_no_plain_file(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
-        return true;
-    }
-    matches!(
-        error.kind(),
-        IoErrorKind::NotFound
-            | IoErrorKind::NotADirectory
-            | IoErrorKind::IsADirectory
-            | IoErrorKind::InvalidInput
-    )
+    system::hides_a_link(error)
+        || matches!(
+            error.kind(),
+            IoErrorKind::NotFound
+                | IoErrorKind::NotADirectory
+                | IoErrorKind::IsADirectory
+                | IoErrorKind::InvalidInput
+        )
 }
 
 /// Asks the same of an error that [`failed`] made.

@@ -1,5 +1,8 @@
 //! The live databases while a restore replaces them: locked, so that nobody writes to what goes.
 //!
+//! Where a file that SQLite has open can't be renamed, the lock gives way to a claim to the whole
+//! file: then nobody can even open it. Whoever does so in between makes the claim fail, and with it the restore.
+//!
 //! To lock a file in WAL mode for oneself is to take it out of that mode. So its name is on the
 //! disk before, as before a run: whoever comes after a kill returns it.
 
@@ -15,18 +18,23 @@ use crate::error::{Error, ErrorKind};
 use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::vfs::{self, Look};
 use crate::sqlite::{holders, journal_modes, session};
+use crate::system::{Claim, OPEN_FILES_CAN_BE_RENAMED};
 
 /// Live databases under an exclusive lock.
 pub(super) struct Held {
     connections: Vec<Connection>,
+    claims: Vec<Claim>,
     to_wal: Vec<String>,
 }
 
 impl Held {
     /// Takes the databases among these entries of the data directory.
     pub(super) fn take(place: &Place, entries: &BTreeSet<String>) -> Result<Self, Error> {
-        let mut held =
-            Self { connections: Vec::new(), to_wal: journal_modes::read(&place.data_dir)? };
+        let mut held = Self {
+            connections: Vec::new(),
+            claims: Vec::new(),
+            to_wal: journal_modes::read(&place.data_dir)?,
+        };
         match held.take_all(place, entries) {
             Ok(()) => Ok(held),
             Err(error) => {
@@ -54,6 +62,31 @@ impl Held {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             self.take_one(place, database, &path, left)?;
+        }
+        if OPEN_FILES_CAN_BE_RENAMED { Ok(()) } else { self.claim_all(place, entries, deadline) }
+    }
+
+    /// Gives up the locks for claims to all files that are going to be renamed.
+    fn claim_all(
+        &mut self,
+        place: &Place,
+        entries: &BTreeSet<String>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        self.connections.clear();
+        let endings = || std::iter::once("").chain(paths::SIDE_FILE_ENDINGS);
+        let paths = entries
+            .iter()
+            .flat_map(|entry| endings().map(move |ending| format!("{entry}{ending}")))
+            .map(|name| place.data_dir.join(name));
+        for path in paths {
+            for file in walkdir::WalkDir::new(&path).into_iter().flatten() {
+                if file.file_type().is_file() {
+                    let claim = claim(file.path(), deadline)?;
+                    // A folder with an open file in it can't be renamed, so of these it is only asked.
+                    self.claims.extend(Some(claim).filter(|_| file.depth() == 0));
+                }
+            }
         }
         Ok(())
     }
@@ -106,7 +139,7 @@ impl Held {
 
     /// Gives the files back as they were: the restore does not take place.
     fn let_go(self, place: &Place) -> Result<(), Error> {
-        drop(self.connections);
+        drop((self.connections, self.claims));
         session::return_to_wal(&place.data_dir, &self.to_wal, locking::SWITCH_WAIT_MAX)
     }
 }
@@ -127,30 +160,40 @@ fn refuse_users_below(folder: &Path, deadline: Instant) -> Result<(), Error> {
 
 /// A program that has the file open, this one too, would go on with the old one: what it writes is lost.
 fn refuse_users(path: &Path, deadline: Instant) -> Result<(), Error> {
-    loop {
-        let users = holders::all_of(path);
-        if users.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            let error = Error::new(
-                ErrorKind::Busy,
-                format!("{} is in use and can't be replaced", path.display()),
-            );
-            let lines = users.iter().map(|user| {
-                if user.process == std::process::id() {
-                    "used by a connection of this program".to_owned()
-                } else {
-                    format!("used by {user}")
-                }
-            });
-            return Err(lines
-                .fold(error, Error::detail)
-                .in_state("nothing was changed")
-                .with_hint(
-                    "stop the program that uses it, or close its connections, and restore again",
-                ));
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    while !holders::all_of(path).is_empty() {
+        wait_for_users(path, deadline)?;
     }
+    Ok(())
+}
+
+/// Claims a file that is going to be renamed, as soon as no program has it open.
+fn claim(path: &Path, deadline: Instant) -> Result<Claim, Error> {
+    loop {
+        match Claim::of(path) {
+            Ok(Some(claim)) => return Ok(claim),
+            Ok(None) => wait_for_users(path, deadline)?,
+            Err(error) => return Err(files::failed("claim", path, error)),
+        }
+    }
+}
+
+fn wait_for_users(path: &Path, deadline: Instant) -> Result<(), Error> {
+    if Instant::now() >= deadline {
+        let text = format!("{} is in use and can't be replaced", path.display());
+        let lines = holders::all_of(path).into_iter().map(|user| {
+            if user.process == std::process::id() {
+                "used by a connection of this program".to_owned()
+            } else {
+                format!("used by {user}")
+            }
+        });
+        return Err(lines
+            .fold(Error::new(ErrorKind::Busy, text), Error::detail)
+            .in_state("nothing was changed")
+            .with_hint(
+                "stop the program that uses it, or close its connections, and restore again",
+            ));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    Ok(())
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::{STATE_DIR, history_table};
+use crate::system;
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -111,23 +112,8 @@ fn fault_of_name(name: &str) -> Option<&'static str> {
         "" | "." => Some("an empty part in a path"),
         ".." => Some("a path that leads out of its directory"),
         _ if name.len() > NAME_BYTES_MAX => Some("a too long name"),
-        _ if cfg!(windows) && is_special_on_windows(name) => {
-            Some("a name that means something else on Windows")
-        }
-        _ => None,
+        _ => system::fault_of_name(name),
     }
-}
-
-/// Drive letters, streams, separators and device names.
-fn is_special_on_windows(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
-    let is_port =
-        |prefix| stem.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest != "0");
-    name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
-        || name.ends_with(['.', ' '])
-        || matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
-        || is_port("COM")
-        || is_port("LPT")
 }
 
 /// Returns the stored path of a database in the data directory itself.

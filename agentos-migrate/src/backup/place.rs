@@ -9,6 +9,7 @@ use super::paths;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::STATE_DIR;
 use crate::sqlite::directory::refuse_unusable;
+use crate::system;
 use crate::version::Version;
 
 /// The settings of one [`BackupManager`](super::BackupManager).
@@ -47,7 +48,7 @@ impl Place {
 
     /// Returns the live path of the backup directory, if it lies inside the data directory.
     pub(super) fn directory_inside(&self) -> Option<PathBuf> {
-        let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+        let absolute = |path: &Path| system::real(path).or_else(|_| std::path::absolute(path));
         let (inner, outer) = (absolute(&self.directory).ok()?, absolute(&self.data_dir).ok()?);
         inner.strip_prefix(outer).ok().map(Path::to_owned)
     }
@@ -55,17 +56,14 @@ impl Place {
     /// Asks whether this is the folder of backups, however it is spelled.
     pub(super) fn is_folder_of_backups(&self, path: &Path) -> bool {
         !path.is_symlink()
-            && self
-                .directory
-                .canonicalize()
-                .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder == path))
+            && system::real(&self.directory)
+                .is_ok_and(|folder| system::real(path).is_ok_and(|path| folder == path))
     }
 
     /// Asks whether the folder of backups lies in this one, however it is spelled.
     pub(super) fn is_above_backups(&self, path: &Path) -> bool {
-        self.directory
-            .canonicalize()
-            .is_ok_and(|folder| path.canonicalize().is_ok_and(|path| folder.starts_with(path)))
+        system::real(&self.directory)
+            .is_ok_and(|folder| system::real(path).is_ok_and(|path| folder.starts_with(path)))
     }
 
     /// Refuses a folder of backups whose backups would lack files, or in which data would pass for a backup.
@@ -161,7 +159,7 @@ impl Place {
 /// Returns where a path leads, as far as it is there.
 fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = absolute.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let there = absolute.ancestors().find_map(|above| Some((above, system::real(above).ok()?)));
     let Some((above, real)) = there else { return absolute };
     match absolute.strip_prefix(above) {
         Ok(rest) if rest.as_os_str().is_empty() => real,

@@ -16,6 +16,7 @@ use super::place::{Place, plain_name};
 use super::{files, kept, paths};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::STATE_DIR;
+use crate::system;
 
 /// The name of the tracking database, which belongs to every set.
 const TRACKING: &str = "migrations";
@@ -129,7 +130,7 @@ fn database(place: &Place, found: &Found) -> Result<DatabaseSource, Error> {
     let declared = found.top_database().is_some_and(|name| {
         name == TRACKING || place.declared.iter().any(|declared| declared == name)
     });
-    let real_path = found.path.canonicalize();
+    let real_path = system::real(&found.path);
     Ok(DatabaseSource {
         stored: found
             .top_database()

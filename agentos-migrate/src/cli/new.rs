@@ -13,6 +13,7 @@ use super::ui::Ui;
 use super::usage;
 use crate::error::{Error, ErrorKind};
 use crate::registry::Registry;
+use crate::system;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::New) -> Result<Exit, Error> {
     let name = snake_case(&arguments.name)?;
@@ -76,9 +77,7 @@ fn create(
     };
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
     // One at a time: the name differs, so creating the file alone would not tell.
-    let turn =
-        OpenOptions::new().read(true).open(directory).map_err(|error| failed(directory, error))?;
-    turn.lock().map_err(|error| failed(directory, error))?;
+    let _turn = system::take_turn(directory).map_err(|error| failed(directory, error))?;
     let version = versions(registry, directory).into_iter().max().unwrap_or_default() + 1;
     let path = directory.join(format!("{version:04}_{name}.rs"));
     let file = OpenOptions::new()

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::migrator::{BackupPolicy, Migrator, Options, RehearsalPolicy};
 use crate::plan::{Force, Target};
 use crate::sqlite::failure::io_on_file;
+use crate::system;
 use crate::version::Version;
 
 /// What every command works with.
@@ -41,10 +42,7 @@ impl Settings {
         if !self.is_default || self.data_dir.exists() {
             return Ok(());
         }
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
+        system::private_folder()
             .recursive(true)
             .create(&self.data_dir)
             .map_err(|error| io_on_file(error, "create", &self.data_dir))

@@ -33,7 +33,7 @@ mod rehearse;
 mod run;
 mod standing;
 mod step;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 mod time;
 mod verify;

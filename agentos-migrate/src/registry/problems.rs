@@ -4,7 +4,26 @@ use super::Set;
 use crate::migration::Migration;
 use crate::private::SetDeclaration;
 use crate::version::Version;
-use crate::{lint, lock_file};
+use crate::{lint, lock_file, system};
+
+/// Finds names of databases that are no name of a file of its own on this system.
+fn problems_of_names(names: &[&str]) -> Vec<String> {
+    let file = |name: &str| format!("{name}.db");
+    let special = names.iter().filter_map(|name| {
+        let fault = system::fault_of_name(&file(name))?;
+        Some(format!("the database {name} can't be the file {}: {fault}", file(name)))
+    });
+    let history = ["migrations"];
+    let same = names.iter().enumerate().filter_map(|(index, name)| {
+        let mut others = history.iter().chain(&names[..index]);
+        let is_same = |other: &&&str| **other != *name && other.eq_ignore_ascii_case(name);
+        let other = others.find(is_same).filter(|_| system::NAMES_IGNORE_CASE)?;
+        Some(format!(
+            "the databases {other} and {name} are one file on this system: give one another name"
+        ))
+    });
+    special.chain(same).collect()
+}
 
 impl Set {
     pub(super) fn find_problems(&mut self) {
@@ -35,6 +54,7 @@ impl Set {
         for migration in &self.migrations {
             self.find_problems_of(migration, &mut problems);
         }
+        problems.extend(problems_of_names(&self.databases));
         self.problems = problems;
     }
 

@@ -2,18 +2,23 @@
 //!
 //! An advisory lock of the operating system on `.agentos-migrate/lock`: it
 //! goes with the process, however that ends, so there is no stale lock to
-//! remove. The file's content only tells people who holds it.
+//! remove. The file's content only tells people who holds it; where nobody
+//! can read a locked file, that is written into one beside it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::STATE_DIR;
 use crate::sqlite::failure::io_on_file;
-use crate::sqlite::{STATE_DIR, plain_files};
+use crate::system;
 
 const FILE_NAME: &str = "lock";
+
+/// Where it is written who holds the lock.
+const HOLDER: &str = if system::LOCKED_FILES_CAN_BE_READ { FILE_NAME } else { "lock-holder" };
 
 /// Nobody waits longer: SQLite counts milliseconds in 31 bits (<https://sqlite.org/c3ref/busy_timeout.html>).
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20 * 24 * 60 * 60);
@@ -22,20 +27,16 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20 * 24 * 60 * 60)
 #[derive(Debug)]
 pub(crate) struct RunLock {
     file: File,
+    /// The file that names the holder, if it is another one.
+    holder: Option<File>,
 }
 
 impl RunLock {
     /// Takes the lock, or waits for whoever holds it.
     pub(crate) fn acquire(data_dir: &Path, wait: Duration) -> Result<Self, Error> {
         let path = prepare(data_dir)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file =
-            options.open(&path).map_err(|error| unlocked(error, "open the run lock", &path))?;
-        plain_files::give_to_owner(&path)
-            .map_err(|error| unlocked(error, "set the owner of", &path))?;
+        let file = open(&path).map_err(|error| unlocked(error, "open the run lock", &path))?;
+        system::give_to_owner(&path).map_err(|error| unlocked(error, "set the owner of", &path))?;
         let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(2);
         loop {
@@ -51,8 +52,10 @@ impl RunLock {
                 Err(TryLockError::Error(error)) => return Err(unlocked(error, "lock", &path)),
             }
         }
-        let mut lock = Self { file };
         // Who holds it is only for people: a disk that is full does not matter here.
+        let holder =
+            if HOLDER == FILE_NAME { None } else { open(&path.with_file_name(HOLDER)).ok() };
+        let mut lock = Self { file, holder };
         drop(lock.sign());
         Ok(lock)
     }
@@ -60,28 +63,32 @@ impl RunLock {
     fn sign(&mut self) -> std::io::Result<()> {
         let program = std::env::current_exe().unwrap_or_default();
         let program = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.file.rewind()?;
-        self.file.set_len(0)?;
-        write!(self.file, "process {} ({program})", std::process::id())
+        let file = self.holder.as_mut().unwrap_or(&mut self.file);
+        file.rewind()?;
+        file.set_len(0)?;
+        write!(file, "process {} ({program})", std::process::id())
     }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    system::private(&mut options).open(path)
 }
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        drop(self.file.set_len(0));
+        drop(self.holder.as_ref().unwrap_or(&self.file).set_len(0));
         drop(self.file.unlock());
     }
 }
 
 fn prepare(data_dir: &Path) -> Result<PathBuf, Error> {
     let directory = data_dir.join(STATE_DIR);
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(&directory) {
+    match system::private_folder().create(&directory) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         made => made
-            .and_then(|()| plain_files::give_to_owner(&directory))
+            .and_then(|()| system::give_to_owner(&directory))
             .map_err(|error| unlocked(error, "create", &directory))?,
     }
     Ok(directory.join(FILE_NAME))
@@ -100,7 +107,8 @@ fn unlocked(error: std::io::Error, doing: &str, path: &Path) -> Error {
 
 fn held(data_dir: &Path, path: &Path, wait: Duration) -> Error {
     let mut holder = String::new();
-    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut holder));
+    let read = File::open(path.with_file_name(HOLDER))
+        .and_then(|mut file| file.read_to_string(&mut holder));
     let holder =
         if read.is_ok() && !holder.is_empty() { holder } else { "another process".to_owned() };
     Error::new(ErrorKind::Busy, format!("{holder} is at work on {}", data_dir.display()))

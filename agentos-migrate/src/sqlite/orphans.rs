@@ -21,15 +21,16 @@ use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
 use crate::sqlite::vfs::super_journal::{self, path_of};
 use crate::sqlite::{history_table, plain_files};
+use crate::system;
 
 /// Removes super-journals beside migrations.db to which no journal points. The caller holds the run lock.
 ///
 /// SQLite names a journal after the real file: where migrations.db is a link, that folder is looked at too.
 pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
-    let data_dir = &data_dir.canonicalize().map_err(|error| io_on_file(error, "open", data_dir))?;
+    let data_dir = &system::real(data_dir).map_err(|error| io_on_file(error, "open", data_dir))?;
     let mut found = super_journals(data_dir, history_table::FILE_NAME)?;
     let history = data_dir.join(history_table::FILE_NAME);
-    if let Ok(real) = history.canonicalize()
+    if let Ok(real) = system::real(&history)
         && let (Some(folder), Some(name)) = (real.parent(), real.file_name())
         && real != history
     {

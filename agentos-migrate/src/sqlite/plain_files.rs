@@ -8,13 +8,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 use crate::sqlite::vfs::{plain::Plain, watch};
+use crate::system;
 
 /// Tells the tests' file layer what comes; elsewhere it is nothing.
 macro_rules! tell {
     ($operation:ident($($argument:expr),*)) => {
-        #[cfg(all(test, unix))]
+        #[cfg(test)]
         watch::plain(&Plain::$operation($($argument),*))?;
     };
 }
@@ -24,30 +25,10 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     tell!(Create(path));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match system::private(&mut options).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|_| give_to_owner(path)),
+        made => made.and_then(|_| system::give_to_owner(path)),
     }
-}
-
-/// Gives what root has just made to whoever owns the folder that it is in, as SQLite does with journals:
-/// the program that uses the data could not open it otherwise.
-pub(crate) fn give_to_owner(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, lchown};
-        let Some(folder) = path.parent() else { return Ok(()) };
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let (made, owner) = (path.symlink_metadata()?, fs::metadata(folder)?);
-        if made.uid() == 0 && owner.uid() != 0 {
-            return lchown(path, Some(owner.uid()), Some(owner.gid()));
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }
 
 /// Replaces a file whole: after a crash it is the old one or the new one.
@@ -60,14 +41,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     tell!(Sync(&temporary));
     file.sync_all()?;
     tell!(Rename(&temporary, path));
-    fs::rename(&temporary, path)?;
+    // An open file has no second name on every system.
+    drop(file);
+    system::rename(&temporary, path)?;
     sync_directory_of(path)
 }
 
 /// Removes a file; one that is gone already is fine.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     tell!(Remove(path));
-    match fs::remove_file(path) {
+    match system::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -85,10 +68,10 @@ pub(crate) fn cut(path: &Path, size_bytes: u64) -> io::Result<()> {
 /// Makes the names in a file's directory durable.
 pub(crate) fn sync_directory_of(file: &Path) -> io::Result<()> {
     match file.parent() {
-        Some(directory) if cfg!(unix) => {
+        Some(directory) => {
             tell!(SyncDirectory(directory));
-            fs::File::open(directory)?.sync_all()
+            system::sync_directory(directory)
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

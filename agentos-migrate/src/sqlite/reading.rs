@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
 use crate::sqlite::scratch;
 use crate::sqlite::vfs::{self, Look, RawFile, super_journal};
+use crate::system;
 
 /// A connection that only reads.
 pub(crate) struct Reader {
@@ -113,7 +114,7 @@ fn is_settled(path: &Path) -> Result<bool, Error> {
 /// Returns a path as a URI (<https://sqlite.org/uri.html>) that names an immutable file.
 pub(crate) fn immutable(path: &Path) -> String {
     let mut text = String::from("file:");
-    for &byte in path.as_os_str().as_encoded_bytes() {
+    for byte in system::bytes_of(path).unwrap_or_default() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
             text.push(char::from(byte));
         } else {
@@ -193,10 +194,11 @@ pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error>
     let target = directory.join(name);
     // Side files stand beside the real file.
     let path = &vfs::real(path);
-    for suffix in ["", "-journal", "-wal"] {
+    copy_file(path, &target, Some(&LOCK_BYTES))?;
+    for suffix in ["-journal", "-wal"] {
         let (from, to) = (with_suffix(path, suffix), with_suffix(&target, suffix));
-        if suffix.is_empty() || from.exists() {
-            copy_file(&from, &to)?;
+        if from.exists() {
+            copy_file(&from, &to, None)?;
         } else if to.exists() {
             // Of an earlier try, and of another moment.
             std::fs::remove_file(&to)
@@ -218,7 +220,12 @@ fn detach(journal: &Path, original: &Path) -> Result<(), Error> {
     cut().map_err(|error| of_target(io_on_file(error, "write", journal), journal))
 }
 
-fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
+/// The bytes of a database that SQLite locks: no page has them for its content, and where a lock
+/// keeps others from reading they can't be read (<https://sqlite.org/fileformat2.html#the_lock_byte_page>).
+const LOCK_BYTES: Range<u64> = (1 << 30)..(1 << 30) + 512;
+
+/// Copies a file; what is `left_out` reads as zeros, and begins where a chunk does.
+fn copy_file(from: &Path, to: &Path, left_out: Option<&Range<u64>>) -> Result<(), Error> {
     const CHUNK: usize = 1 << 20;
     let source = RawFile::open_read(from)?;
     let on_target = |doing| move |error| of_target(io_on_file(error, doing, to), to);
@@ -227,7 +234,12 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
     let mut buffer = vec![0; CHUNK];
     while offset < size {
         let wanted = usize::try_from(size - offset).unwrap_or(CHUNK).min(CHUNK);
-        source.read_at(&mut buffer[..wanted], offset)?;
+        let skipped = match left_out {
+            Some(range) if range.start == offset => range.clone().count().min(wanted),
+            _ => 0,
+        };
+        buffer[..skipped].fill(0);
+        source.read_at(&mut buffer[skipped..wanted], offset + skipped as u64)?;
         file.write_all(&buffer[..wanted]).map_err(on_target("write"))?;
         offset += wanted as u64;
     }
@@ -275,8 +287,9 @@ mod tests {
     #[test]
     fn a_file_in_wal_mode_is_asked_with_its_log_and_left_as_it_is() {
         let directory = tempfile::tempdir().expect("a directory");
-        // A name that a URI has to escape.
-        let path = directory.path().join("a b?%.db");
+        // A name that a URI has to escape; Windows knows no question mark in one.
+        let name = if cfg!(windows) { "a b#%.db" } else { "a b?%.db" };
+        let path = directory.path().join(name);
         assert_eq!(count(&path), None);
         let program = Connection::open(&path).expect("opens");
         let sql = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a)";

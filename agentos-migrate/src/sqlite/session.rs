@@ -22,6 +22,7 @@ use crate::sqlite::locking::{self, JournalMode};
 use crate::sqlite::member::Member;
 use crate::sqlite::vfs::{self, CommitError, Group, super_journal};
 use crate::sqlite::{history_table, journal_modes, plain_files};
+use crate::system;
 
 /// How often SQLite asks whether to stop: every so many virtual machine steps.
 /// Measured to cost nothing, and to answer within 50 ms.
@@ -278,9 +279,7 @@ struct File {
 }
 
 fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
-    let directory = opening
-        .data_dir
-        .canonicalize()
+    let directory = system::real(opening.data_dir)
         .map_err(|error| io_on_file(error, "open", opening.data_dir))?;
     let mut files = Vec::new();
     for database in opening.databases.iter().copied().chain([HISTORY]) {
@@ -289,7 +288,7 @@ fn files_of(opening: &Opening<'_>) -> Result<Vec<File>, Error> {
         } else {
             format!("{database}.db")
         });
-        let path = match name.canonicalize() {
+        let path = match system::real(&name) {
             Ok(path) => path,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => name,
             Err(error) => return Err(io_on_file(error, "open", &name)),

@@ -31,6 +31,15 @@ impl Directory {
         self.path().join(name)
     }
 
+    /// Makes a link to a folder; nothing on systems where one needs a right for that.
+    pub(crate) fn linked(&self, name: &str, target: &Path) -> Option<PathBuf> {
+        let link = self.file(name);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(target, &link).expect("links");
+        let _ = target;
+        cfg!(unix).then_some(link)
+    }
+
     /// Runs SQL on a database of the directory, as an application would.
     pub(crate) fn sql(&self, database: &str, sql: &str) {
         let connection = Connection::open(self.file(&format!("{database}.db"))).expect("opens");

@@ -10,7 +10,8 @@ use crate::migration::Migration;
 use crate::migrator::{BackupPolicy, Migrator, Options};
 use crate::plan::Target;
 use crate::registry::Registry;
-use crate::sqlite::vfs::disk::Random;
+use crate::sqlite::vfs::disk::{PLAIN_VFS, Random};
+use crate::system::real;
 
 /// The last version of the set.
 pub(super) const LATEST: usize = 3;
@@ -32,7 +33,7 @@ impl World {
         let shared_memory = Path::new("/dev/shm");
         let directory = tempfile::tempdir_in(shared_memory).or_else(|_| tempfile::tempdir());
         let directory = directory.expect("a directory");
-        let path = directory.path().canonicalize().expect("a real path");
+        let path = real(directory.path()).expect("a real path");
         Self { _directory: directory, path }
     }
 
@@ -212,7 +213,7 @@ fn open(path: &Path) -> Result<Option<Connection>, String> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let failed = |error: rusqlite::Error| format!("{}: {error}", path.display());
-    let connection = Connection::open_with_flags_and_vfs(path, flags, "unix").map_err(failed)?;
+    let connection = Connection::open_with_flags_and_vfs(path, flags, PLAIN_VFS).map_err(failed)?;
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     let check: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;

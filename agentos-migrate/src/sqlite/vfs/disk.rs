@@ -12,6 +12,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// SQLite's own file layer, by name: what opens a file that nobody watches (<https://sqlite.org/vfs.html>).
+pub(crate) const PLAIN_VFS: &str = if cfg!(windows) { "win32" } else { "unix" };
+
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -348,5 +351,6 @@ impl Disk {
 
 /// The run lock is the operating system's, not the disk's.
 fn is_lock(path: &Path) -> bool {
-    path.ends_with(Path::new(crate::sqlite::STATE_DIR).join("lock"))
+    let state = Path::new(crate::sqlite::STATE_DIR);
+    ["lock", "lock-holder"].iter().any(|name| path.ends_with(state.join(name)))
 }

@@ -11,6 +11,10 @@ use super::base::Base;
 use super::plain::Plain;
 use super::shim::{Hooks, OpenFile};
 
+/// What the system says then: `ENOSPC` and `EIO`, `ERROR_DISK_FULL` and `ERROR_IO_DEVICE`.
+const DISK_FULL: i32 = if cfg!(windows) { 112 } else { 28 };
+const DEVICE_FAILS: i32 = if cfg!(windows) { 1117 } else { 5 };
+
 /// What goes wrong, and with it which operations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -142,7 +146,7 @@ impl Hooks for Faults {
         if !self.strikes(among) {
             return Ok(());
         }
-        let full = self.0.trouble == Trouble::Full;
-        Err(io::Error::from_raw_os_error(if full { 28 } else { 5 }))
+        let code = if self.0.trouble == Trouble::Full { DISK_FULL } else { DEVICE_FAILS };
+        Err(io::Error::from_raw_os_error(code))
     }
 }

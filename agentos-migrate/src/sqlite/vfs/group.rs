@@ -24,6 +24,7 @@ use super::shim::{Hooks, Layer, OpenFile, Purpose};
 use super::super_journal;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{kind_of_code, on_file, said};
+use crate::system;
 
 /// Connections that commit together.
 pub(crate) struct Group {
@@ -107,6 +108,7 @@ impl Group {
     ) -> Result<(), CommitError> {
         let base = self.layer.base();
         let names = names_of(members).map_err(CommitError::RolledBack)?;
+        let directory = anchor.parent();
         let anchor = name_of(anchor).map_err(CommitError::RolledBack)?;
         let name = super_journal::name(anchor.to_bytes(), base.random());
         let name = CString::new(name)
@@ -127,7 +129,13 @@ impl Group {
             return Err(CommitError::RolledBack(error));
         }
         // The commit point of all members.
-        let code = base.delete(&name, 1);
+        let code = match (base.delete(&name, 1), directory) {
+            (ffi::SQLITE_OK, Some(directory)) if !system::SQLITE_SYNCS_DIRECTORIES => {
+                system::sync_directory(directory)
+                    .map_or(ffi::SQLITE_IOERR_DIR_FSYNC, |()| ffi::SQLITE_OK)
+            }
+            (code, _) => code,
+        };
         if code != ffi::SQLITE_OK
             && code != ffi::SQLITE_IOERR_DIR_FSYNC
             && base.exists(&name) != Ok(false)
@@ -167,7 +175,7 @@ impl Group {
         let outcome = base.open(name, flags).and_then(|opened| {
             let code = match opened.file().write(&body, 0) {
                 // The first sync of a new file syncs its directory too.
-                ffi::SQLITE_OK => opened.file().sync(ffi::SQLITE_SYNC_NORMAL),
+                ffi::SQLITE_OK => opened.file().sync(ffi::SQLITE_SYNC_FULL),
                 code => code,
             };
             if code == ffi::SQLITE_OK { Ok(()) } else { Err(code) }

@@ -22,17 +22,17 @@ pub(crate) mod super_journal;
 
 mod dying;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(crate) mod disk;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(crate) mod faults;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(crate) mod plain;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(crate) mod recorder;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(crate) mod watch;
 
 pub(crate) use self::dying::DyingDisk;

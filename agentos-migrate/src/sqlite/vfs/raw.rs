@@ -13,6 +13,7 @@ use rusqlite::ffi;
 use super::base::{Base, OwnedFile};
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{kind_of_code, of_kind, said};
+use crate::system;
 
 /// A database file, open to read its bytes.
 pub(crate) struct RawFile {
@@ -193,15 +194,11 @@ pub(crate) fn change_counter(path: &Path) -> Result<u32, Error> {
 /// Follows links, as SQLite does before it opens a file: its file layer opens none
 /// (<https://sqlite.org/c3ref/vfs.html>, `xFullPathname`), and journals stand beside the real file.
 pub(crate) fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    system::real(path).unwrap_or_else(|_| path.to_owned())
 }
 
 pub(super) fn name_of(path: &Path) -> Result<CString, Error> {
-    #[cfg(unix)]
-    let bytes = Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec());
-    #[cfg(not(unix))]
-    let bytes = path.to_str().map(|text| text.as_bytes().to_vec());
-    let name = bytes.and_then(|bytes| CString::new(bytes).ok());
+    let name = system::bytes_of(path).and_then(|bytes| CString::new(bytes).ok());
     name.ok_or_else(|| {
         Error::new(
             ErrorKind::DataDirectory,

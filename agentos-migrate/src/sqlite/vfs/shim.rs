@@ -53,7 +53,7 @@ pub(super) trait Hooks: Send + Sync {
     }
 
     /// Before the engine touches a file without SQLite; an error is what it fails with.
-    #[cfg(all(test, unix))]
+    #[cfg(test)]
     fn plain(&self, _operation: &super::plain::Plain<'_>) -> std::io::Result<()> {
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Layer {
     }
 
     /// Makes it the one that connections use which name none.
-    #[cfg(all(test, unix))]
+    #[cfg(test)]
     pub(super) fn make_default(&self) {
         // SAFETY: the structure is registered already; registering it again only moves it.
         unsafe { ffi::sqlite3_vfs_register(self.0.vfs, 1) };

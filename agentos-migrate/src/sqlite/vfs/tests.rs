@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::disk::{Disk, Model, Random, disk_after};
+use super::disk::{Disk, Model, PLAIN_VFS, Random, disk_after};
 use super::faults::{Faults, Lasting, Trouble};
 use super::{Group, change_counter, is_wal, probe_header, watch};
 use crate::sqlite::locking;
+use crate::system::real;
 
 const NAMES: [&str; 6] = ["migrations", "conversations", "context", "rules", "audit", "intent_log"];
 
@@ -62,7 +63,7 @@ fn commit(
 /// Opens one file alone with stock SQLite: its version, if it is whole.
 fn version(path: &Path) -> i64 {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection = Connection::open_with_flags_and_vfs(path, flags, "unix").expect("opens");
+    let connection = Connection::open_with_flags_and_vfs(path, flags, PLAIN_VFS).expect("opens");
     let check: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checks");
     assert_eq!(check, "ok", "{}", path.display());
@@ -96,7 +97,7 @@ fn sample(count: usize, wanted: usize, random: &mut Random) -> Vec<usize> {
 /// Records a change of six files and looks at the disk after crashes.
 fn check_crashes(extra: &str, sql: impl Fn(&str) -> String, wanted: usize) {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().canonicalize().expect("real");
+    let path = real(directory.path()).expect("real");
     let paths = make(&path, extra);
     let (watched, recorder) = watch::record(&path);
     let group = Group::new(None).expect("a group");
@@ -163,7 +164,7 @@ fn a_crash_with_savepoints_and_a_member_that_only_reads_leaves_no_mixture() {
 #[test]
 fn several_commits_follow_each_other_on_the_same_connections() {
     let directory = tempfile::tempdir().expect("a directory");
-    let paths = make(&directory.path().canonicalize().expect("real"), "");
+    let paths = make(&real(directory.path()).expect("real"), "");
     let group = Group::new(None).expect("a group");
     let mut connections = open(&group, &paths);
     for round in 2..5 {
@@ -185,7 +186,7 @@ fn several_commits_follow_each_other_on_the_same_connections() {
 #[test]
 fn a_member_that_was_in_wal_mode_may_have_nothing_to_commit() {
     let directory = tempfile::tempdir().expect("a directory");
-    let paths = make(&directory.path().canonicalize().expect("real"), "PRAGMA journal_mode = WAL;");
+    let paths = make(&real(directory.path()).expect("real"), "PRAGMA journal_mode = WAL;");
     let group = Group::new(None).expect("a group");
     let mut connections = open(&group, &paths);
     for (round, connection) in connections.iter().enumerate() {
@@ -202,7 +203,7 @@ fn a_member_that_was_in_wal_mode_may_have_nothing_to_commit() {
 #[test]
 fn a_member_that_lost_its_transaction_rolls_all_back() {
     let directory = tempfile::tempdir().expect("a directory");
-    let paths = make(&directory.path().canonicalize().expect("real"), "");
+    let paths = make(&real(directory.path()).expect("real"), "");
     let group = Group::new(None).expect("a group");
     let mut connections = open(&group, &paths);
     for connection in &connections {
@@ -219,7 +220,7 @@ fn a_member_that_lost_its_transaction_rolls_all_back() {
 #[test]
 fn any_operation_may_fail_and_no_file_is_torn() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().canonicalize().expect("real");
+    let path = real(directory.path()).expect("real");
     let exhaustive = std::env::var_os("AGENTOS_MIGRATE_EXHAUSTIVE").is_some();
     let step = if exhaustive { 1 } else { 5 };
     for (lasting, trouble) in [
@@ -269,7 +270,7 @@ fn with_faults(faults: &Faults, directory: &Path, paths: &[PathBuf]) -> bool {
 #[test]
 fn connections_may_outlive_their_group() {
     let directory = tempfile::tempdir().expect("a directory");
-    let paths = make(&directory.path().canonicalize().expect("real"), "");
+    let paths = make(&real(directory.path()).expect("real"), "");
     let group = Group::new(None).expect("a group");
     let connection = group.open(&paths[0]).expect("opens");
     drop(group);

@@ -3,9 +3,8 @@
 //! A layer that is the default one of the test's process from its first use
 //! on. It passes everything on, but for files of a directory that is watched.
 
-use std::ffi::{CStr, CString, OsStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -69,7 +68,7 @@ pub(crate) fn plain(operation: &Plain<'_>) -> io::Result<()> {
 struct Router;
 
 fn hooks_of_name(name: &CStr) -> Option<Arc<dyn Hooks>> {
-    hooks_of(Path::new(OsStr::from_bytes(name.to_bytes())))
+    hooks_of(Path::new(name.to_str().expect("tests name files in UTF-8")))
 }
 
 impl Hooks for Router {
