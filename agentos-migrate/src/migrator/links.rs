@@ -12,6 +12,7 @@ use super::Migrator;
 use super::preflight::joined;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::{history_table, vfs};
+use crate::system;
 
 impl Migrator {
     /// Refuses databases that are one file, or have another name somewhere.
@@ -29,7 +30,7 @@ impl Migrator {
                     )
                     .with_hint(format!("give each its own: see `ls -l {}`", path.display())),
                 );
-            } else if let Some(count) = links_to(&path) {
+            } else if let Some(count) = system::names_of(&path).filter(|count| *count > 1) {
                 let text = format!("{} has {count} names: hard links", path.display());
                 problems.push(
                     Error::new(ErrorKind::NeedsOperator, text)
@@ -43,17 +44,4 @@ impl Migrator {
         }
         joined(problems).map_or(Ok(()), Err)
     }
-}
-
-/// Returns the number of a file's names, if there is more than one.
-#[cfg(unix)]
-fn links_to(path: &std::path::Path) -> Option<u64> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(std::os::unix::fs::MetadataExt::nlink(&metadata)).filter(|count| *count > 1)
-}
-
-/// Not known on this system.
-#[cfg(not(unix))]
-fn links_to(_path: &std::path::Path) -> Option<u64> {
-    None
 }

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
 use crate::sqlite::failure::{io_on_file, on_file};
-use crate::sqlite::vfs::super_journal::{self, path_of};
+use crate::sqlite::vfs::super_journal;
 use crate::sqlite::{history_table, plain_files};
 use crate::system;
 
@@ -43,7 +43,8 @@ pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(io_on_file(error, "read", &path)),
         };
-        let journals = journals_of(&body, data_dir)?;
+        // What names no path here may be a journal that points to it: it stays.
+        let Some(journals) = journals_of(&body, data_dir)? else { continue };
         for journal in &journals {
             cut_stray_pointer(journal, &path)?;
             roll_back(journal, wait)?;
@@ -70,21 +71,24 @@ fn super_journals(folder: &Path, database: &str) -> Result<Vec<PathBuf>, Error> 
 
 /// Returns the journals that a super-journal names: those in the data directory, whatever that was
 /// called when they were written, and those of files to which a link leads from there.
-fn journals_of(body: &[u8], data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+fn journals_of(body: &[u8], data_dir: &Path) -> Result<Option<Vec<PathBuf>>, Error> {
     let entries = fs::read_dir(data_dir).map_err(|error| io_on_file(error, "read", data_dir))?;
     let links = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_symlink());
-    let linked: Vec<PathBuf> = links.filter_map(|link| link.canonicalize().ok()).collect();
+    let linked: Vec<PathBuf> = links.filter_map(|link| system::real(&link).ok()).collect();
     let ours = |named: PathBuf| {
         let here = data_dir.join(named.file_name()?);
         let is_linked = database_of(&named).is_some_and(|database| linked.contains(&database));
         if here.exists() { Some(here) } else { Some(named).filter(|_| is_linked) }
     };
     let names = body.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(path_of).filter_map(ours).filter(|journal| journal.exists()).collect())
+    let all: Option<Vec<PathBuf>> = names.map(system::path_of).collect();
+    let there = |all: Vec<PathBuf>| all.into_iter().filter_map(ours).filter(|path| path.exists());
+    Ok(all.map(|all| there(all).collect()))
 }
 
 fn database_of(journal: &Path) -> Option<PathBuf> {
-    journal.as_os_str().as_encoded_bytes().strip_suffix(b"-journal").map(path_of)
+    let bytes = system::bytes_of(journal)?;
+    system::path_of(bytes.strip_suffix(b"-journal")?)
 }
 
 /// Cuts off a pointer that leads to where this super-journal was before it was moved along.
@@ -169,6 +173,51 @@ mod tests {
         fs::write(&journal, head(0)).expect("writes");
         clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_no_text_keeps_the_super_journal_that_its_journals_need() {
+        use crate::sqlite::vfs::{DyingDisk, Group};
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let data_dir = directory.path().join(system::path_of(b"\xff").expect("a path"));
+        if fs::create_dir(&data_dir).is_err() {
+            return; // This file system only takes text.
+        }
+        let data_dir = system::real(&data_dir).expect("is there");
+        let paths = ["migrations.db", "rules.db"].map(|name| data_dir.join(name));
+        for path in &paths {
+            let connection = Connection::open(path).expect("opens");
+            connection.execute_batch("CREATE TABLE t(a)").expect("makes");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for operations in 0.. {
+            let disk = DyingDisk::after(operations).expect("registers");
+            let group = Group::new(Some(disk.name())).expect("a group");
+            let mut members = paths.each_ref().map(|path| (path.as_path(), group.open(path)));
+            let mut all: Vec<_> = members
+                .iter_mut()
+                .map(|(path, member)| (*path, member.as_mut().expect("opens")))
+                .collect();
+            let sql = "BEGIN EXCLUSIVE; UPDATE t SET a = a + 1; INSERT INTO t VALUES (1)";
+            let begun = all.iter().all(|(_, member)| member.execute_batch(sql).is_ok());
+            let is_done = begun && group.commit(&paths[0], &mut all).is_ok();
+            drop(all);
+            drop(members);
+            clean(&data_dir, Duration::ZERO).expect("cleans");
+            let rows = paths.each_ref().map(|path| {
+                let connection = Connection::open(path).expect("opens");
+                connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+            });
+            let [one, two] = rows.map(|rows| rows.expect("reads"));
+            assert_eq!(one, two, "torn behind {operations} operations");
+            seen.insert(one);
+            if is_done {
+                break;
+            }
+        }
+        assert!(seen.len() > 1, "some are committed: {seen:?}");
     }
 
     #[cfg(unix)]

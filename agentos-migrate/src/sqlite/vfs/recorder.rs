@@ -154,7 +154,7 @@ impl Recording {
 }
 
 fn path_of(name: &CStr) -> PathBuf {
-    super::super_journal::path_of(name.to_bytes())
+    crate::system::path_of(name.to_bytes()).expect("SQLite was given a path")
 }
 
 fn directory_of(path: &Path) -> PathBuf {

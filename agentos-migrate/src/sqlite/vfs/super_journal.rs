@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::system;
+
 /// The bytes that end a pointer, and begin a rollback journal.
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
@@ -87,7 +89,8 @@ pub(crate) fn pointer_of(journal: &Path) -> io::Result<Option<Pointer>> {
     let mut name = vec![0; length];
     file.seek(SeekFrom::Start(offset_bytes + 4))?;
     file.read_exact(&mut name)?;
-    let pointer = Pointer { super_journal: path_of(&name), offset_bytes };
+    let Some(super_journal) = system::path_of(&name) else { return Ok(None) };
+    let pointer = Pointer { super_journal, offset_bytes };
     Ok((checksum(&name) == sum).then_some(pointer))
 }
 
@@ -121,15 +124,6 @@ impl Pointer {
 fn checksum(name: &[u8]) -> u32 {
     let value = |byte: &u8| i32::from(c_char::from_ne_bytes([*byte]));
     name.iter().fold(0, |sum: u32, byte| sum.wrapping_add(value(byte).cast_unsigned()))
-}
-
-/// Returns the path that SQLite writes as these bytes.
-pub(crate) fn path_of(name: &[u8]) -> PathBuf {
-    #[cfg(unix)]
-    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(name);
-    #[cfg(not(unix))]
-    let name = &*String::from_utf8_lossy(name);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]
