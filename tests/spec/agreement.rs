@@ -1,11 +1,9 @@
 //! History and files agree: `verify` names every file that is not the one that the history tells of,
 //! and nothing runs twice.
 
-#[cfg(unix)]
-use agentos_migrate::{BackupPolicy, Options};
-use agentos_migrate::{ErrorKind, Migration, Migrator, Target};
+use agentos_migrate::{BackupPolicy, ErrorKind, Migration, Migrator, Options, Registry, Target};
 
-use crate::support::{Directory, agentos, finds, migrator, sql, three, upgraded};
+use crate::support::{Directory, agentos, finds, migrator, registry, sql, three, upgraded};
 
 #[test]
 fn a_file_of_another_directory_is_named_and_may_be_accepted() {
@@ -203,4 +201,61 @@ fn a_lost_history_beside_a_lost_database_stops_the_run_and_the_recovery() {
     let after = directory.contents();
     assert!(before.iter().all(|(path, sum)| after.get(path) == Some(sum)), "{after:?}");
     assert!(!directory.file("chat.db").exists());
+}
+
+#[test]
+fn a_version_table_that_the_set_calls_by_another_name_now_is_found_and_nothing_runs_twice() {
+    let (directory, old) = upgraded();
+    let mut set = three();
+    set.push(sql("0004", "rules", "CREATE TABLE more(a)", "DROP TABLE more"));
+    let renamed = registry(set).with_schema_version_table("versions");
+    let options = Options::default().backup(BackupPolicy::Skip);
+    let renamed = Migrator::new(renamed, directory.path()).with_options(options);
+    let before = directory.contents();
+    for error in [
+        renamed.upgrade(&Target::Latest).expect_err("they stand elsewhere").error,
+        renamed.recover().expect_err("they are not lost"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NeedsOperator, "{error:?}");
+        let lines = ["chat has them in `schema_version`", "rules has them in `schema_version`"];
+        assert!(
+            lines.iter().all(|line| error.details().contains(&(*line).to_owned())),
+            "{error:?}"
+        );
+        assert_eq!(directory.contents(), before);
+    }
+    let findings = renamed.verify().expect("verifies").findings;
+    let hints = findings.iter().filter(|it| it.code == "unrecorded").map(|it| it.hint.as_str());
+    let hints: Vec<&str> = hints.collect();
+    assert_eq!(hints.len(), 4, "{findings:#?}");
+    let rename = "ALTER TABLE \"schema_version\" RENAME TO \"versions\"";
+    assert!(hints.iter().all(|hint| hint.contains(rename)), "{hints:?}");
+    old.status().expect("the old program goes on");
+    for database in ["chat", "rules"] {
+        directory.sql(database, rename);
+    }
+    assert_eq!(renamed.upgrade(&Target::Latest).expect("upgrades").results.len(), 1);
+    finds(&renamed, &[]);
+}
+
+#[test]
+fn a_database_that_the_set_calls_by_another_name_now_is_found_under_the_old_one() {
+    let directory = Directory::new();
+    let set = |database: &'static str| {
+        let create = sql("0001", database, "CREATE TABLE t(a)", "DROP TABLE t").name("create");
+        Migrator::new(Registry::new(&[database], vec![create]), directory.path())
+    };
+    set("chat").upgrade(&Target::Latest).expect("upgrades");
+    let renamed = set("talks");
+    for hint in [
+        renamed.status().expect_err("there is none of that name").hint().map(str::to_owned),
+        Some(renamed.verify().expect("verifies").findings[0].hint.clone()),
+    ] {
+        let hint = hint.expect("a hint");
+        assert!(hint.contains("chat.db records the same migrations"), "{hint}");
+        assert!(hint.contains("`mv chat.db talks.db`"), "{hint}");
+    }
+    std::fs::rename(directory.file("chat.db"), directory.file("talks.db")).expect("moves");
+    renamed.status().expect("is found");
+    finds(&renamed, &[]);
 }

@@ -2,8 +2,9 @@
 //! not, that is said before the first write. Temporary files lie where they are told to, and not longer.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 #[cfg(unix)]
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use agentos_migrate::{
     BackupManager, BackupOptions, ErrorKind, Migrator, Registry, RestoreOptions, Target,
@@ -215,4 +216,13 @@ fn what_root_makes_in_the_directory_of_a_user_is_the_users() {
         let said = nobody.run(path, arguments);
         assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
     }
+}
+
+#[test]
+fn an_empty_name_of_the_data_directory_is_told_by_the_variable_that_holds_it() {
+    let mut asked = Command::new(env!("CARGO_BIN_EXE_command-line-under-test"));
+    asked.arg("status").env("AGENT_OS_DATA_DIR", "");
+    let said = said(asked.output().expect("runs"));
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("the variable AGENT_OS_DATA_DIR is empty"), "{}", said.err);
 }

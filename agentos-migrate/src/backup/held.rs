@@ -149,11 +149,15 @@ fn refuse_users_below(folder: &Path, deadline: Instant) -> Result<(), Error> {
     if folder.is_symlink() || !folder.is_dir() {
         return Ok(());
     }
+    let mut databases = Vec::new();
     for found in walkdir::WalkDir::new(folder) {
         let found = found.map_err(|error| files::failed("read", folder, error.into()))?;
         if found.file_type().is_file() && paths::is_database_name(found.path()) {
-            refuse_users(found.path(), deadline)?;
+            databases.push(found.into_path());
         }
+    }
+    while let Some((path, _)) = holders::held_among(&databases).first() {
+        refuse_users(path, deadline)?;
     }
     Ok(())
 }

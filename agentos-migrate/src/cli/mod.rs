@@ -114,8 +114,21 @@ impl App {
             .and_then(|matches| Arguments::from_arg_matches(&matches));
         match parsed {
             Ok(arguments) => self.dispatch(arguments),
-            Err(error) => ui::clap_error(&error, &arguments),
+            Err(error) => ui::clap_error(&self.named(error), &arguments),
         }
+    }
+
+    /// Names the variable, where clap only says that the option lacks a value.
+    fn named(&self, error: clap::Error) -> clap::Error {
+        let is_of_option = error.to_string().contains("--data-dir");
+        if !is_of_option || std::env::var_os(self.variable).is_none_or(|value| !value.is_empty()) {
+            return error;
+        }
+        let variable = self.variable;
+        self.command().error(
+            clap::error::ErrorKind::InvalidValue,
+            format!("the variable {variable} is empty, and names no data directory: set it, or `unset {variable}`"),
+        )
     }
 
     fn command(&self) -> clap::Command {

@@ -11,6 +11,7 @@ use super::ui::Ui;
 use super::usage;
 use crate::backup::{Blobs, RestoreOptions, Verification};
 use crate::error::Error;
+use crate::sqlite::failure::in_shell;
 
 pub(super) fn run(settings: &Settings, ui: &Ui, arguments: &args::Restore) -> Result<Exit, Error> {
     let directory = arguments.directory.as_deref();
@@ -82,7 +83,7 @@ fn options_of(arguments: &args::Restore) -> String {
         text.push_str(if given { option } else { "" });
     }
     if let Some(directory) = &arguments.directory {
-        let _ = write!(text, " --backup-dir {}", directory.display());
+        let _ = write!(text, " --backup-dir {}", in_shell(directory));
     }
     text
 }
@@ -97,7 +98,7 @@ fn confirm(settings: &Settings, ui: &Ui, id: &str, arguments: &args::Restore) ->
         usage(text).in_state("nothing was changed").with_hint(format!(
             "`{} --data-dir {} restore {id}{} --yes`",
             ui.name,
-            settings.data_dir.display(),
+            in_shell(&settings.data_dir),
             options_of(arguments)
         ))
     };

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::Migrator;
 use super::preflight::joined;
 use crate::error::{Error, ErrorKind};
+use crate::sqlite::failure::in_shell;
 use crate::sqlite::{history_table, vfs};
 use crate::system;
 
@@ -28,7 +29,7 @@ impl Migrator {
                         ErrorKind::NeedsOperator,
                         format!("the databases {other} and {name} are one file"),
                     )
-                    .with_hint(format!("give each its own: see `ls -l {}`", path.display())),
+                    .with_hint(format!("give each its own: see `ls -l {}`", in_shell(&path))),
                 );
             } else if let Some(count) = system::names_of(&path).filter(|count| *count > 1) {
                 let text = format!("{} has {count} names: hard links", path.display());
@@ -37,7 +38,7 @@ impl Migrator {
                         .detail("a run would change the file under each, and SQLite recover a crash under one only")
                         .with_hint(format!(
                             "stop the programs that use it, and make it a file of its own: `cp -p {0} {0}.own && mv {0}.own {0}`",
-                            path.display()
+                            in_shell(&path)
                         )),
                 );
             }

@@ -38,6 +38,7 @@ impl Migrator {
         let (unrecorded, untold) = {
             let evidence = self.evidence(&history)?;
             self.refuse_strangers(&evidence)?;
+            self.refuse_renamed(&evidence)?;
             self.refuse_torn(&evidence)?;
             (self.unrecorded(&history, &evidence), self.untold(&history, &evidence))
         };

@@ -30,6 +30,7 @@ mod records;
 mod recovery;
 mod recreate;
 mod rehearse;
+mod renamed;
 mod run;
 mod standing;
 mod step;

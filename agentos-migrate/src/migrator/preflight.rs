@@ -89,6 +89,7 @@ impl Migrator {
         if missing.is_empty() {
             return Ok(());
         }
+        self.refuse_renamed(&self.evidence(history)?)?;
         let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let text = format!(
             "the history has {} on {database}, and {} does not record it",

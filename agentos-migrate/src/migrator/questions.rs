@@ -131,7 +131,7 @@ fn adopted(row: &AppliedMigration) -> Event {
 }
 
 /// What mends a damaged migrations.db without a backup of the same moment.
-pub(super) const DAMAGED_HISTORY: &str = "set the file aside with `mv migrations.db migrations.db.damaged`, then `recover` makes the history anew from what the databases record; what the log said before is only in the old file";
+pub(super) const DAMAGED_HISTORY: &str = "set the file aside with `mv migrations.db migrations.db.damaged`, a `migrations.db-journal` beside it too, then `recover` makes the history anew from what the databases record; what the log said before is only in the old file";
 
 /// To restore migrations.db alone would bring a history of another moment.
 fn of_history(error: Error) -> Error {

@@ -16,7 +16,7 @@ use crate::event::{Event, EventKind};
 use crate::history::History;
 use crate::report::Recovery;
 use crate::sqlite::directory::refuse_unusable;
-use crate::sqlite::failure::{io_on_file, on_file, used_by};
+use crate::sqlite::failure::{in_shell, io_on_file, on_file, used_by};
 use crate::sqlite::{history_table, holders, plain_files, schema_version, scratch};
 use crate::status::{State, Status};
 
@@ -95,7 +95,7 @@ impl Migrator {
         }
         if path.is_dir() {
             return Err(operator(format!("{} is a directory", path.display()))
-                .with_hint(format!("move it away: `mv {0} {0}.folder`", path.display())));
+                .with_hint(format!("move it away: `mv {0} {0}.folder`", in_shell(&path))));
         }
         if let Some(left) = log_left(&path).or_else(|| journal_left(&path)) {
             return Err(operator(left).with_hint("move it away if the file is lost for good"));

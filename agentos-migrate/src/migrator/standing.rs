@@ -15,6 +15,7 @@ use crate::event::{Event, EventKind};
 use crate::history::{AppliedMigration, History};
 use crate::info::MigrationInfo;
 use crate::migration::Migration;
+use crate::schema::tokens::quote_name;
 use crate::sqlite::failure::says_damaged;
 use crate::sqlite::history_table;
 use crate::sqlite::schema_version::Record;
@@ -38,11 +39,13 @@ pub(super) enum Standing {
 
 /// The version rows of all databases, beside the history and the log.
 pub(super) struct Evidence<'a> {
-    history: &'a History,
+    pub(super) history: &'a History,
     records: BTreeMap<&'static str, Vec<Record>>,
     /// What this engine applied or `recover` judged here, with the checksum that the log has last.
     logged: BTreeMap<Version, Option<String>>,
     has_lost_history: bool,
+    /// Databases that record migrations in a table of another name than the set declares now.
+    pub(super) renamed: BTreeMap<&'static str, String>,
 }
 
 impl Evidence<'_> {
@@ -95,17 +98,21 @@ impl Evidence<'_> {
 impl Migrator {
     /// Reads what every database records. What is damaged records nothing here, and is told elsewhere.
     pub(super) fn evidence<'a>(&self, history: &'a History) -> Result<Evidence<'a>, Error> {
-        let mut records = BTreeMap::new();
+        let (mut records, mut renamed) = (BTreeMap::new(), BTreeMap::new());
         for database in self.registry.databases() {
             let found = match self.records_of(database) {
                 Err(error) if says_damaged(&error) => Vec::new(),
                 found => found?,
             };
+            if found.is_empty() && !self.applied_to(database, history).is_empty() {
+                renamed.extend(self.earlier_name(database)?.map(|name| (*database, name)));
+            }
             records.insert(*database, found);
         }
         let events = questions::events(&self.data_dir, self.patience())?;
         let logged = events.into_iter().filter_map(judged).collect();
-        Ok(Evidence { history, records, logged, has_lost_history: self.holds_no_history()? })
+        let has_lost_history = self.holds_no_history()?;
+        Ok(Evidence { history, records, logged, has_lost_history, renamed })
     }
 
     /// Refuses where a migration is in some of its databases only: nothing may run it again.
@@ -242,7 +249,10 @@ impl Migrator {
             Standing::Recorded => {
                 "`recover` takes it into the history: every database of it records it".to_owned()
             }
-            Standing::Unrecorded => "`recover` marks it, then `upgrade` runs it again".to_owned(),
+            Standing::Unrecorded => match evidence.renamed.values().next() {
+                Some(earlier) => way_to_rename(earlier, self.registry.schema_version_table()),
+                None => "`recover` marks it, then `upgrade` runs it again".to_owned(),
+            },
             Standing::Unfinished => "`upgrade` runs it again".to_owned(),
         }
     }
@@ -261,11 +271,13 @@ impl Migrator {
         // SQLite removes a log that it finds beside a new, empty file.
         let has_log = lost.iter().any(|name| log_left(&self.file_of(name)).is_some());
         if has_log || self.refuse_torn(evidence).is_err() {
-            return self.ways_to_mend(evidence, lost);
+            let moved = self.ways_to_move_back(evidence, lost);
+            return format!("{moved}{}", self.ways_to_mend(evidence, lost));
         }
         let options: Vec<String> = lost.iter().map(|name| format!("--database {name}")).collect();
+        let moved = self.ways_to_move_back(evidence, lost);
         format!(
-            "`list-backups`, then `restore ID {}` brings it back; `recover`, then `upgrade` makes it anew, without its rows",
+            "{moved}`list-backups`, then `restore ID {}` brings it back; `recover`, then `upgrade` makes it anew, without its rows",
             options.join(" ")
         )
     }
@@ -320,6 +332,15 @@ impl Migrator {
 /// Asks whether `recover` marked a row: nothing else of it was changed.
 pub(super) fn is_marked(row: &AppliedMigration) -> bool {
     !row.success && row.error_message.as_deref() == Some(UNRECORDED)
+}
+
+/// Says how records that stand in a table of another name are found again.
+pub(super) fn way_to_rename(earlier: &str, table: &str) -> String {
+    format!(
+        "declare the name that it had, `schema_version_table: \"{earlier}\"` in `migrations!`, or rename it in each database: `ALTER TABLE {} RENAME TO {}`",
+        quote_name(earlier),
+        quote_name(table)
+    )
 }
 
 fn judged(event: Event) -> Option<(Version, Option<String>)> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::failure::io_on_file;
+use crate::sqlite::failure::{in_shell, io_on_file};
 
 /// Refuses what is not a directory that can be read.
 pub(crate) fn refuse_unusable(data_dir: &Path) -> Result<(), Error> {
@@ -16,7 +16,7 @@ pub(crate) fn refuse_unusable(data_dir: &Path) -> Result<(), Error> {
             Err(unusable(format!("the data directory {} does not exist", data_dir.display()))
                 .with_hint(format!(
                     "check the path, or create it with `mkdir -p {}`",
-                    data_dir.display()
+                    in_shell(data_dir)
                 )))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {

@@ -102,11 +102,21 @@ pub(crate) fn io_on_file(error: std::io::Error, doing: &str, path: &Path) -> Err
     of_kind(kind, text, path).caused_by(error)
 }
 
+/// Writes a path for a command that somebody is told to run: one with a space is one word there too.
+pub(crate) fn in_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |sign: char| sign.is_alphanumeric() || "/._-+=:@%,".contains(sign);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Says that a folder stands where a database should.
 pub(crate) fn is_a_directory(path: &Path) -> Error {
     let text = format!("{} is a directory", path.display());
     Error::new(ErrorKind::DamagedDatabase, text)
-        .with_hint(format!("move the folder away: `mv {0} {0}.folder`", path.display()))
+        .with_hint(format!("move the folder away: `mv {0} {0}.folder`", in_shell(path)))
 }
 
 /// Returns the next step that fits a kind of error wherever it happens.
@@ -127,4 +137,20 @@ pub(crate) fn hint_for(kind: ErrorKind) -> Option<&'static str> {
 /// Asks whether an error is SQLite's word on what a file holds, and not on whether it can be read.
 pub(crate) fn says_damaged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::DamagedDatabase | ErrorKind::Sqlite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_command_is_one_word_for_the_shell() {
+        for (path, word) in [
+            ("/data/a-b.db", "/data/a-b.db"),
+            ("/my data/é", "'/my data/é'"),
+            ("/it's $HOME", r"'/it'\''s $HOME'"),
+        ] {
+            assert_eq!(in_shell(Path::new(path)), word);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Best effort, for error texts and for refusing a restore: never an error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A process that uses a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,34 +25,47 @@ pub(crate) fn of(path: &Path) -> Vec<Holder> {
 }
 
 /// Returns the processes that have the file open, this one too.
-#[cfg(target_os = "linux")]
 pub(crate) fn all_of(path: &Path) -> Vec<Holder> {
+    held_among(&[path.to_owned()]).into_iter().map(|(_, holder)| holder).collect()
+}
+
+/// Returns which of the files a process has open, this one too, and which process; asks each process once.
+#[cfg(target_os = "linux")]
+pub(crate) fn held_among(paths: &[PathBuf]) -> Vec<(&Path, Holder)> {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::os::unix::fs::MetadataExt;
 
-    let Ok(wanted) = std::fs::metadata(path) else { return Vec::new() };
+    let number = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let wanted = paths.iter().filter_map(|path| Some((number(path)?, path.as_path())));
+    let wanted: BTreeMap<(u64, u64), &Path> = wanted.collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let mut holders = Vec::new();
+    let mut held = Vec::new();
     for entry in processes.flatten() {
         let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
         else {
             continue;
         };
         let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
-        let has_it = descriptors.flatten().any(|descriptor| {
-            std::fs::metadata(descriptor.path())
-                .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
-        });
-        if has_it {
+        let open = descriptors.flatten().filter_map(|descriptor| number(&descriptor.path()));
+        let open: BTreeSet<&Path> = open.filter_map(|found| wanted.get(&found).copied()).collect();
+        if !open.is_empty() {
             let command = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            holders.push(Holder { process, command: command.trim().to_owned() });
+            let holder = Holder { process, command: command.trim().to_owned() };
+            held.extend(open.into_iter().map(|path| (path, holder.clone())));
         }
     }
-    holders
+    held
 }
 
-/// Returns the processes that have the file open: not known on this system.
+/// Returns which of the files a process has open: not known on this system.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn all_of(_path: &Path) -> Vec<Holder> {
+pub(crate) fn held_among(_paths: &[PathBuf]) -> Vec<(&Path, Holder)> {
     Vec::new()
 }
 

@@ -93,6 +93,26 @@ pub(crate) fn records(connection: &Connection, table: &str) -> rusqlite::Result<
     rows.collect()
 }
 
+/// Returns another table of this form in which the database records migrations: that of the set was
+/// declared under another name when they ran.
+pub(crate) fn earlier_name(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> ?1 COLLATE NOCASE";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([table], |row| row.get::<_, String>(0))?;
+    for name in names {
+        let name = name?;
+        let is_version = |record: &Record| record.migration.parse::<Version>().is_ok();
+        // A table of this form may hold anything: it is then another's.
+        if records(connection, &name).is_ok_and(|found| found.iter().any(is_version)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 /// Returns the migration versions that a database records, oldest row first.
 pub(crate) fn recorded(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     Ok(records(connection, table)?.into_iter().map(|record| record.migration).collect())
