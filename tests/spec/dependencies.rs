@@ -89,3 +89,35 @@ fn a_licence_is_known_if_one_of_its_alternatives_is() {
     assert!(is_known("GPL-3.0 OR MIT") && is_known("(MIT OR Apache-2.0) AND Unicode-3.0"));
     assert!(!is_known("MIT AND GPL-3.0") && !is_known("") && !is_known("AGPL-3.0"));
 }
+
+/// The benchmarks and the fuzz targets are workspaces of their own, which the gate does not build.
+#[test]
+fn the_other_lock_files_have_what_the_library_needs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("in the workspace");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("reads");
+    for name in ["agentos-migrate", "agentos-migrate-macros"] {
+        let manifest = read(&format!("{name}/Cargo.toml"));
+        let dependencies = manifest.split("\n[dependencies]\n").nth(1).expect("some");
+        let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+        let needed: Vec<&str> = dependencies
+            .lines()
+            .filter(|line| !line.contains("optional") && !line.starts_with('#'))
+            .filter_map(|line| line.split(['.', ' ']).next().filter(|name| !name.is_empty()))
+            .collect();
+        assert!(needed.len() > 2, "{needed:?}");
+        for lock in ["benches/Cargo.lock", "fuzz/Cargo.lock"] {
+            let text = read(lock);
+            let Some(package) = text.split(&format!("name = \"{name}\"\n")).nth(1) else {
+                panic!("{lock} lacks {name}")
+            };
+            let package = package.split("[[package]]").next().unwrap_or_default();
+            for one in &needed {
+                assert!(
+                    package.contains(&format!("\"{one}\""))
+                        || package.contains(&format!("\"{one} ")),
+                    "{lock} lacks {one} of {name}: `cargo metadata --manifest-path` of it writes it anew"
+                );
+            }
+        }
+    }
+}
