@@ -7,7 +7,6 @@
 //! points to it would be a commit of half the files, so every journal named
 //! in it is rolled back first.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +38,8 @@ pub(crate) fn clean(data_dir: &Path, wait: Duration) -> Result<(), Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(io_on_file(error, "read", &path)),
         };
-        let journals = journals_of(&body);
+        // What names no path here may be a journal that points to it: it stays.
+        let Some(journals) = journals_of(&body) else { continue };
         for journal in journals.iter().filter(|journal| journal.exists()) {
             roll_back(journal, wait)?;
         }
@@ -63,11 +63,9 @@ fn super_journals(folder: &Path, database: &str) -> Result<Vec<PathBuf>, Error> 
     Ok(found)
 }
 
-fn journals_of(body: &[u8]) -> Vec<PathBuf> {
+fn journals_of(body: &[u8]) -> Option<Vec<PathBuf>> {
     let names = body.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names
-        .map(|name| PathBuf::from(OsString::from(String::from_utf8_lossy(name).into_owned())))
-        .collect()
+    names.map(system::path_of).collect()
 }
 
 /// Returns whether SQLite would roll this journal back: one that it only keeps begins with a zero
@@ -95,9 +93,9 @@ fn holds_nothing(journal: &Path) -> bool {
 
 /// Opens the journal's database, by which SQLite rolls it back if it is hot.
 fn roll_back(journal: &Path, wait: Duration) -> Result<(), Error> {
-    let name = journal.to_string_lossy();
-    let Some(database) = name.strip_suffix("-journal") else { return Ok(()) };
-    let path = Path::new(database);
+    let bytes = system::bytes_of(journal).unwrap_or_default();
+    let database = bytes.strip_suffix(b"-journal").and_then(system::path_of);
+    let Some(path) = database.as_deref() else { return Ok(()) };
     if !path.exists() && holds_nothing(journal) {
         // To roll back what a new file got is to have it empty, and it is gone already.
         return plain_files::remove(journal).map_err(|error| io_on_file(error, "remove", journal));
@@ -144,6 +142,51 @@ mod tests {
         fs::write(&journal, head(0)).expect("writes");
         clean(directory.path(), Duration::ZERO).expect("cleans");
         assert!(!orphan.exists() && !journal.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_no_text_keeps_the_super_journal_that_its_journals_need() {
+        use crate::sqlite::vfs::{DyingDisk, Group};
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let data_dir = directory.path().join(system::path_of(b"\xff").expect("a path"));
+        if fs::create_dir(&data_dir).is_err() {
+            return; // This file system only takes text.
+        }
+        let data_dir = system::real(&data_dir).expect("is there");
+        let paths = ["migrations.db", "rules.db"].map(|name| data_dir.join(name));
+        for path in &paths {
+            let connection = Connection::open(path).expect("opens");
+            connection.execute_batch("CREATE TABLE t(a)").expect("makes");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for operations in 0.. {
+            let disk = DyingDisk::after(operations).expect("registers");
+            let group = Group::new(Some(disk.name())).expect("a group");
+            let mut members = paths.each_ref().map(|path| (path.as_path(), group.open(path)));
+            let mut all: Vec<_> = members
+                .iter_mut()
+                .map(|(path, member)| (*path, member.as_mut().expect("opens")))
+                .collect();
+            let sql = "BEGIN EXCLUSIVE; UPDATE t SET a = a + 1; INSERT INTO t VALUES (1)";
+            let begun = all.iter().all(|(_, member)| member.execute_batch(sql).is_ok());
+            let is_done = begun && group.commit(&paths[0], &mut all).is_ok();
+            drop(all);
+            drop(members);
+            clean(&data_dir, Duration::ZERO).expect("cleans");
+            let rows = paths.each_ref().map(|path| {
+                let connection = Connection::open(path).expect("opens");
+                connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+            });
+            let [one, two] = rows.map(|rows| rows.expect("reads"));
+            assert_eq!(one, two, "torn behind {operations} operations");
+            seen.insert(one);
+            if is_done {
+                break;
+            }
+        }
+        assert!(seen.len() > 1, "some are committed: {seen:?}");
     }
 
     #[cfg(unix)]

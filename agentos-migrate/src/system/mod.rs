@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use this::{
     Claim, LOCKED_FILES_CAN_BE_READ, OPEN_FILES_CAN_BE_RENAMED, SQLITE_SYNCS_DIRECTORIES,
     SYNCS_A_WHOLE_FILE_SYSTEM, bytes_of, fault_of_name, hides_a_link, link_refusing, mode_of,
-    open_to_sync, private, private_folder, remove_file, remove_folder, rename, set_mode,
+    open_to_sync, path_of, private, private_folder, remove_file, remove_folder, rename, set_mode,
     sync_directory, sync_file_system, take_turn,
 };
 
@@ -108,6 +108,14 @@ mod tests {
         assert_eq!(claimed, OPEN_FILES_CAN_BE_RENAMED);
         let renamed = rename(&path, &directory.path().join("other.db"));
         assert_eq!(renamed.is_ok(), OPEN_FILES_CAN_BE_RENAMED);
+    }
+
+    #[test]
+    fn a_path_is_the_bytes_that_sqlite_knows_it_by() {
+        let path = Path::new("ä b/c.db");
+        let bytes = bytes_of(path).expect("has some");
+        assert_eq!(path_of(&bytes).as_deref(), Some(path));
+        assert_eq!(path_of(b"\xff.db").is_some(), cfg!(unix));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Linux, macOS and their kin.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -29,6 +30,12 @@ pub(crate) const SQLITE_SYNCS_DIRECTORIES: bool = cfg!(not(target_vendor = "appl
 #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
 pub(crate) fn bytes_of(path: &Path) -> Option<Vec<u8>> {
     Some(path.as_os_str().as_bytes().to_vec())
+}
+
+/// Returns the path that SQLite names so.
+#[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
+pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    Some(PathBuf::from(OsStr::from_bytes(bytes)))
 }
 
 /// Lets a new file be for its owner alone (0600).

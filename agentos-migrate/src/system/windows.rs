@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Whether others can read a file while it is locked: `LockFileEx` keeps them from it
@@ -43,6 +43,11 @@ const ERROR_INVALID_PARAMETER: i32 = 87;
 /// Returns a path as SQLite names the file: in UTF-8, which a path need not have.
 pub(crate) fn bytes_of(path: &Path) -> Option<Vec<u8>> {
     path.to_str().map(|text| text.as_bytes().to_vec())
+}
+
+/// Returns the path that SQLite names so.
+pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 /// Lets a new file be as private as its folder.

@@ -12,6 +12,7 @@ use super::base::Base;
 use super::faults::Faults;
 use super::recorder::Recorder;
 use super::shim::{Hooks, Layer, OpenFile};
+use crate::system;
 
 type Watched = RwLock<Vec<(PathBuf, Arc<dyn Hooks>)>>;
 
@@ -83,7 +84,7 @@ pub(crate) fn plain(operation: &Plain<'_>) -> io::Result<()> {
 struct Router;
 
 fn hooks_of_name(name: &CStr) -> Option<Arc<dyn Hooks>> {
-    hooks_of(Path::new(name.to_str().expect("tests name files in UTF-8")))
+    hooks_of(&system::path_of(name.to_bytes())?)
 }
 
 impl Hooks for Router {
