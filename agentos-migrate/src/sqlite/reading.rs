@@ -49,7 +49,7 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_on_file(error, "read", path)),
-        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
     let journal = with_suffix(&vfs::real(path), "-journal");

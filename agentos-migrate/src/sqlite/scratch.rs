@@ -9,8 +9,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::io_on_file;
-
-const HINT: &str = "free some space in the folder for temporary files, or name another one in the variable `TMPDIR`";
+use crate::system;
 
 /// Makes a folder that goes when it is dropped, in the system's place for temporary files.
 pub(crate) fn directory() -> Result<TempDir, Error> {
@@ -25,8 +24,15 @@ fn refused(error: std::io::Error) -> Error {
     };
     Error::new(kind, format!("cannot create a temporary folder: {error}"))
         .in_state("nothing was changed")
-        .with_hint(HINT)
+        .with_hint(hint())
         .caused_by(error)
+}
+
+fn hint() -> String {
+    format!(
+        "free some space in the folder for temporary files, or name another one in the variable `{}`",
+        system::TEMPORARY_FOLDER
+    )
 }
 
 /// Asks whether an error says that a file could not be read or written, and nothing of its content.
@@ -36,7 +42,7 @@ pub(crate) fn is_of_the_system(kind: ErrorKind) -> bool {
 
 /// Points to the folder for temporary files, where an error that happened in it is one of the system.
 pub(crate) fn point_out(error: Error) -> Error {
-    if is_of_the_system(error.kind()) { error.with_hint(HINT) } else { error }
+    if is_of_the_system(error.kind()) { error.with_hint(hint()) } else { error }
 }
 
 #[cfg(test)]
@@ -54,7 +60,10 @@ mod tests {
         ] {
             let error = refused(system.into());
             assert_eq!(error.kind(), kind);
-            assert!(error.hint().is_some_and(|hint| hint.contains("TMPDIR")), "{error:?}");
+            assert!(
+                error.hint().is_some_and(|hint| hint.contains(system::TEMPORARY_FOLDER)),
+                "{error:?}"
+            );
             assert_eq!(error.state(), Some("nothing was changed"));
         }
     }
