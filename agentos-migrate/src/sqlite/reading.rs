@@ -9,13 +9,14 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{io_on_file, on_file};
+use crate::sqlite::plain_files;
 use crate::sqlite::scratch;
 use crate::sqlite::vfs::{self, RawFile};
 use crate::system;
@@ -134,13 +135,14 @@ fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
 ///
 /// Readers go on meanwhile; writers in rollback-journal mode wait until all
 /// are copied, and until what is returned is dropped. Files in WAL mode are
-/// copied again if they changed meanwhile.
+/// copied again if they changed meanwhile, as long as one may wait.
 pub(crate) fn copy_all(
     paths: &[PathBuf],
     directory: &Path,
     wait: Duration,
 ) -> Result<Vec<RawFile>, Error> {
-    const TRIES: usize = 5;
+    const TRIES_MIN: usize = 5;
+    let deadline = Instant::now() + wait;
     let mut held = Vec::new();
     for path in paths {
         if !vfs::is_wal(path)? {
@@ -149,7 +151,10 @@ pub(crate) fn copy_all(
             held.push(file);
         }
     }
-    for _ in 0..TRIES {
+    for attempt in 0.. {
+        if attempt >= TRIES_MIN && Instant::now() >= deadline {
+            break;
+        }
         let before = stamps(paths);
         for path in paths {
             copy_into(path, directory)?;
@@ -193,6 +198,9 @@ pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error>
         let (from, to) = (with_suffix(path, suffix), with_suffix(&target, suffix));
         if from.exists() {
             copy_file(&from, &to, None)?;
+        } else if to.exists() {
+            // It is of a moment that was not kept, and would be taken for one of this.
+            plain_files::remove(&to).map_err(|error| io_on_file(error, "remove", &to))?;
         }
     }
     Ok(target)
@@ -293,6 +301,21 @@ mod tests {
             connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
         });
         assert_eq!((answer.expect("answers"), asked.get()), (Some(2), 2));
+    }
+
+    #[test]
+    fn a_second_copy_keeps_nothing_of_the_first() {
+        let (directory, copies) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let path = directory.path().join("a.db");
+        let program = Connection::open(&path).expect("opens");
+        program.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(a)").expect("creates");
+        let copy = copy_into(&path, copies.path()).expect("copies");
+        assert!(with_suffix(&copy, "-wal").exists());
+        drop(program);
+        copy_into(&path, copies.path()).expect("copies");
+        assert!(!with_suffix(&copy, "-wal").exists(), "its log was folded in");
+        assert_eq!(count(&copy), Some(0));
     }
 
     #[test]
