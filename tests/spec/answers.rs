@@ -1,6 +1,6 @@
 //! Answers: what a question says is so; where it can't be known, it says why, and what to do.
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use agentos_migrate::Compression;
 use agentos_migrate::{BackupManager, BackupOptions, EventKind, Target};
 
@@ -100,9 +100,12 @@ fn trouble_with_temporary_files_is_not_told_of_the_data() {
         [&["verify"][..], &["lint"], &["upgrade", "--dry-run"], &["schema", "--at", "0001"]]
     {
         let mut missing = command(path, &[arguments, &["--json"]].concat());
-        let missing = said(missing.env("TMPDIR", &nowhere).output().expect("runs"));
+        // As Unix calls it, and as Windows does.
+        missing.env("TMPDIR", &nowhere).env("TMP", &nowhere);
+        let missing = said(missing.output().expect("runs"));
         let error = told(&missing, 1, "io");
-        assert!(error["hint"].to_string().contains("`TMPDIR`"), "{arguments:?} {error}");
+        let variable = if cfg!(windows) { "`TMP`" } else { "`TMPDIR`" };
+        assert!(error["hint"].to_string().contains(variable), "{arguments:?} {error}");
         assert!(error["message"].to_string().contains("temporary folder"), "{error}");
     }
 }
@@ -190,7 +193,10 @@ fn whoever_keeps_a_file_busy_is_named_and_only_a_command_that_waits_is_told_to_w
         holder.execute_batch(sql).expect("locks");
         holder
     };
-    let me = format!("used by process {}", std::process::id());
+    // Who holds a file is known where `/proc` tells it.
+    let is_linux = cfg!(target_os = "linux");
+    let me =
+        if is_linux { format!("used by process {}", std::process::id()) } else { String::new() };
     let writer = hold("conversations.db", "BEGIN IMMEDIATE");
     for arguments in [&["upgrade"][..], &["backup"]] {
         let said = run(path, &[arguments, &["--wait", "50ms", "--json"]].concat());

@@ -318,7 +318,7 @@ fn only_what_an_unfinished_backup_or_removal_left_is_cleared_from_the_folder_of_
         ".tmp-backup".to_owned(),
         ".tmp-removed-".to_owned(),
         format!(".tmp-{id}.txt"),
-        ".tmp-backup_20260101_000000_0A1B2C3D".to_owned(),
+        ".tmp-backup_20260101_000000_0A1B2C3E".to_owned(),
         ".tmp-backup_20261301_000000_0a1b2c3d".to_owned(),
     ];
     for name in left.iter().chain(&foreign) {

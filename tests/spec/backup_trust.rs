@@ -12,7 +12,9 @@ use agentos_migrate::{
 use crate::support::Directory;
 #[cfg(unix)]
 use crate::support::agentos;
-use crate::support::command::{command, run, said};
+use crate::support::command::run;
+#[cfg(unix)]
+use crate::support::command::{command, said};
 
 fn folder() -> BackupOptions {
     BackupOptions { compression: Compression::None, ..BackupOptions::default() }
@@ -244,6 +246,7 @@ fn a_check_by_sqlite_that_takes_long_is_stopped_on_request() {
     assert_eq!(directory.contents(), before);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_verification_that_is_asked_to_stop_leaves_no_copies_behind() {
     let directory = Directory::new();

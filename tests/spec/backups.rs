@@ -1,6 +1,5 @@
 //! Backups: of one moment, readable by anybody, restored whole or not at all.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use agentos_migrate::rusqlite::Connection;
@@ -67,6 +66,7 @@ fn a_backup_under_a_live_writer_is_one_moment_across_the_databases() {
     });
 }
 
+#[cfg(target_os = "linux")] // Not every system has the program `sha256sum`.
 #[test]
 fn tar_sha256sum_and_sqlite_alone_read_a_backup() {
     let directory = agentos::directory("agentos-v0");
@@ -79,7 +79,7 @@ fn tar_sha256sum_and_sqlite_alone_read_a_backup() {
         .expect("zstd");
     tar::Archive::new(stream).unpack(out.path()).expect("unpacks");
     let tree = out.file(&manifest.backup_id);
-    let sums = Command::new("sha256sum")
+    let sums = std::process::Command::new("sha256sum")
         .args(["--check", "--quiet", "SHA256SUMS"])
         .current_dir(&tree)
         .status();
@@ -338,6 +338,26 @@ fn files_are_private_and_links_are_not_followed() {
     assert!(walk(&tree).iter().all(|file| mode(file) == 0o600));
     let archive = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
     assert_eq!(mode(&manager.directory().join(format!("{archive}.tar.zst"))), 0o600);
+}
+
+/// Elsewhere an open file is renamed with its folder.
+#[cfg(windows)]
+#[test]
+fn a_restore_begins_only_when_no_file_of_a_folder_that_it_replaces_is_open() {
+    let directory = Directory::new();
+    directory.sql("chat", "CREATE TABLE t(a)");
+    let blob = directory.file("blobs/a/one");
+    std::fs::create_dir_all(directory.file("blobs/a")).expect("makes");
+    std::fs::write(&blob, "one").expect("writes");
+    let manager = BackupManager::new(directory.path()).with_wait(std::time::Duration::ZERO);
+    let id = manager.create_backup(&BackupOptions::default()).expect("makes").backup_id;
+    let before = directory.contents();
+    let reader = std::fs::File::open(&blob).expect("opens");
+    let error = manager.restore_backup(&id, &RestoreOptions::default()).expect_err("is open");
+    assert_eq!((error.kind(), error.state()), (ErrorKind::Busy, Some("nothing was changed")));
+    drop(reader);
+    assert_eq!(directory.contents(), before);
+    manager.restore_backup(&id, &RestoreOptions::default()).expect("restores");
 }
 
 #[test]

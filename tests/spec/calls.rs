@@ -100,7 +100,7 @@ fn a_migration_is_told_what_the_caller_said_and_is_heard() {
     let directory = Directory::new();
     let expected = directory.path().canonicalize().expect("is there").join("chat.db");
     let migration = Migration::new("0001", &["chat"], move |ctx| {
-        assert_eq!(ctx.db_path("chat")?, expected);
+        assert_eq!(ctx.db_path("chat")?.canonicalize()?, expected);
         assert!(ctx.db_path("rules").is_err(), "it is not named");
         assert!(ctx.verbose() && !ctx.dry_run());
         assert_eq!(ctx.metadata()["ticket"], "AB-1");

@@ -1,4 +1,5 @@
 use super::*;
+use crate::system;
 
 fn migration(version: &str) -> Migration {
     Migration::new(version, &["a"], |_| Ok(()))
@@ -44,6 +45,24 @@ fn every_mistake_of_a_set_is_named_at_once() {
     assert!(
         problems.iter().any(|text| text.contains("database a, which the set does not declare"))
     );
+}
+
+#[test]
+fn a_database_that_can_not_be_a_file_of_its_own_on_this_system_is_a_mistake() {
+    let set = |databases: &[&'static str]| Registry::new(databases, vec![migration("0001")]);
+    for databases in [["a", "A"], ["a", "Migrations"]] {
+        let is_told = set(&databases).check().is_err_and(|error| {
+            error.details()[0].ends_with("one file on this system: give one another name")
+        });
+        assert_eq!(is_told, system::NAMES_IGNORE_CASE, "{databases:?}");
+    }
+    for name in ["nul", "com1", "a:b"] {
+        let is_told = set(&["a", name]).check().is_err_and(|error| {
+            error.details()[0].starts_with(&format!("the database {name} can't be the file"))
+        });
+        assert_eq!(is_told, cfg!(windows), "{name}");
+    }
+    set(&["a", "aa", "null"]).check().expect("files of their own");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::{io_on_file, is_a_directory, on_file};
+use crate::sqlite::plain_files;
 use crate::sqlite::scratch;
 use crate::sqlite::vfs::{self, Look, RawFile, super_journal};
 use crate::system;
@@ -49,7 +50,7 @@ pub(crate) fn open_within(path: &Path, wait: Duration) -> Result<Option<Reader>,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_on_file(error, "read", path)),
         Ok(metadata) if metadata.is_dir() => return Err(is_a_directory(path)),
-        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
     let look = vfs::look_at(path)?;
@@ -140,13 +141,14 @@ fn open_copy(path: &Path, wait: Duration) -> Result<Reader, Error> {
 ///
 /// Readers go on meanwhile; writers in rollback-journal mode wait until all
 /// are copied, and until what is returned is dropped. Files in WAL mode are
-/// copied again if they changed meanwhile.
+/// copied again if they changed meanwhile, as long as one may wait.
 pub(crate) fn copy_all(
     paths: &[PathBuf],
     directory: &Path,
     wait: Duration,
 ) -> Result<Vec<RawFile>, Error> {
-    const TRIES: usize = 5;
+    const TRIES_MIN: usize = 5;
+    let deadline = Instant::now() + wait;
     let mut held = Vec::new();
     for path in paths {
         if !vfs::is_wal(path)? {
@@ -155,7 +157,10 @@ pub(crate) fn copy_all(
             held.push(file);
         }
     }
-    for _ in 0..TRIES {
+    for attempt in 0.. {
+        if attempt >= TRIES_MIN && Instant::now() >= deadline {
+            break;
+        }
         let before = stamps(paths);
         for path in paths {
             copy_into(path, directory)?;
@@ -200,8 +205,8 @@ pub(crate) fn copy_into(path: &Path, directory: &Path) -> Result<PathBuf, Error>
         if from.exists() {
             copy_file(&from, &to, None)?;
         } else if to.exists() {
-            // Of an earlier try, and of another moment.
-            std::fs::remove_file(&to)
+            // It is of a moment that was not kept, and would be taken for one of this.
+            plain_files::remove(&to)
                 .map_err(|error| of_target(io_on_file(error, "remove", &to), &to))?;
         }
     }
@@ -316,6 +321,21 @@ mod tests {
             connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
         });
         assert_eq!((answer.expect("answers"), asked.get()), (Some(2), 2));
+    }
+
+    #[test]
+    fn a_second_copy_keeps_nothing_of_the_first() {
+        let (directory, copies) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let path = directory.path().join("a.db");
+        let program = Connection::open(&path).expect("opens");
+        program.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(a)").expect("creates");
+        let copy = copy_into(&path, copies.path()).expect("copies");
+        assert!(with_suffix(&copy, "-wal").exists());
+        drop(program);
+        copy_into(&path, copies.path()).expect("copies");
+        assert!(!with_suffix(&copy, "-wal").exists(), "its log was folded in");
+        assert_eq!(count(&copy), Some(0));
     }
 
     #[test]

@@ -12,8 +12,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::io_on_file;
-
-const HINT: &str = "free some space in the folder for temporary files, or name another one in the variable `TMPDIR`";
+use crate::system;
 
 /// The folders that are there now.
 static THERE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -83,8 +82,15 @@ fn refused(error: std::io::Error) -> Error {
     };
     Error::new(kind, format!("cannot create a temporary folder: {error}"))
         .in_state("nothing was changed")
-        .with_hint(HINT)
+        .with_hint(hint())
         .caused_by(error)
+}
+
+fn hint() -> String {
+    format!(
+        "free some space in the folder for temporary files, or name another one in the variable `{}`",
+        system::TEMPORARY_FOLDER
+    )
 }
 
 /// Asks whether an error says that a file could not be read or written, and nothing of its content.
@@ -94,7 +100,7 @@ pub(crate) fn is_of_the_system(kind: ErrorKind) -> bool {
 
 /// Points to the folder for temporary files, where an error that happened in it is one of the system.
 pub(crate) fn point_out(error: Error) -> Error {
-    if is_of_the_system(error.kind()) { error.with_hint(HINT) } else { error }
+    if is_of_the_system(error.kind()) { error.with_hint(hint()) } else { error }
 }
 
 #[cfg(test)]
@@ -112,7 +118,10 @@ mod tests {
         ] {
             let error = refused(system.into());
             assert_eq!(error.kind(), kind);
-            assert!(error.hint().is_some_and(|hint| hint.contains("TMPDIR")), "{error:?}");
+            assert!(
+                error.hint().is_some_and(|hint| hint.contains(system::TEMPORARY_FOLDER)),
+                "{error:?}"
+            );
             assert_eq!(error.state(), Some("nothing was changed"));
         }
     }

@@ -34,6 +34,9 @@ pub(crate) fn real(path: &Path) -> io::Result<PathBuf> {
 /// Whether files whose names differ in the case of letters are one, as a rule.
 pub(crate) const NAMES_IGNORE_CASE: bool = cfg!(any(windows, target_vendor = "apple"));
 
+/// The variable that names the folder for temporary files (see [`std::env::temp_dir`]).
+pub(crate) const TEMPORARY_FOLDER: &str = if cfg!(windows) { "TMP" } else { "TMPDIR" };
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
