@@ -6,9 +6,9 @@ use std::process::Command;
 #[cfg(unix)]
 use std::process::Stdio;
 
-use agentos_migrate::{
-    BackupManager, BackupOptions, ErrorKind, Migrator, Registry, RestoreOptions, Target,
-};
+#[cfg(unix)]
+use agentos_migrate::RestoreOptions;
+use agentos_migrate::{BackupManager, BackupOptions, ErrorKind, Migrator, Registry, Target};
 
 #[cfg(unix)]
 use crate::support::command::run_with_files_up_to;

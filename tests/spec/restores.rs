@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use sha2::Digest;
 
+#[cfg(target_os = "linux")]
 use agentos_migrate::rusqlite::Connection;
-use agentos_migrate::{BackupManager, BackupOptions, Compression, ErrorKind, RestoreOptions};
+use agentos_migrate::{BackupManager, BackupOptions, Compression};
+#[cfg(target_os = "linux")]
+use agentos_migrate::{ErrorKind, RestoreOptions};
 
 use crate::support::command::run;
 use crate::support::{Directory, agentos};
