@@ -54,7 +54,9 @@ impl Migrator {
             let put = self.date_records(&made, &history).and_then(|()| self.put(&made, database));
             put.map_err(|error| match recovery.recreated.as_slice() {
                 [] => error,
-                made => error.in_state(format!("made anew: {}; not {database}", made.join(", "))),
+                made => {
+                    error.or_in_state(&format!("made anew: {}; not {database}", made.join(", ")))
+                }
             })?;
             self.tell_of(database, &history).map_err(|error| {
                 error.or_in_state(&format!("{database}.db is made; the log does not say so"))
@@ -146,7 +148,15 @@ impl Migrator {
         // The one that is written first keeps its mode: only the owner reads it.
         let written = plain_files::create_private(&path.with_extension("new"))
             .and_then(|()| plain_files::replace(&path, &bytes));
-        written.map_err(|error| io_on_file(error, "write", &path))
+        written.map_err(|error| {
+            let error = io_on_file(error, "write", &path);
+            if !self.has_file(database) {
+                return error;
+            }
+            error.in_state(format!(
+                "{database}.db is made; until its folder is on the disk a power loss may take it away"
+            ))
+        })
     }
 
     fn tell_of(&self, database: &str, history: &History) -> Result<(), Error> {
