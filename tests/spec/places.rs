@@ -38,8 +38,8 @@ fn is_empty(path: &Path) -> bool {
 #[test]
 fn a_path_is_refused_in_which_sqlite_would_not_follow_a_super_journal() {
     let directory = Directory::new();
-    // The longest name in it is that of `migrations.db-mjXXXXXX9XX`.
-    let longest = 512 - "/migrations.db-mjXXXXXX9XX".len();
+    // The longest name in it is that of `migrations.db-mj0123AB9CD`.
+    let longest = 512 - "/migrations.db-mj0123AB9CD".len();
     let fits = folder_of(&directory, longest);
     Migrator::new(registry(three()), &fits).upgrade(&Target::Latest).expect("upgrades");
     let too_long = folder_of(&directory, longest + 1);

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::raw::{MAGIC, RawFile, real};
+use super::super_journal::MAGIC as JOURNAL;
 use crate::error::{Error, ErrorKind};
 use crate::sqlite::failure::of_kind;
 
@@ -55,9 +56,6 @@ pub(crate) fn refuse_other(path: &Path, doing: &str) -> Result<(), Error> {
     let text = format!("cannot {doing} {}: file is not a database", path.display());
     Err(of_kind(ErrorKind::DamagedDatabase, text, path))
 }
-
-/// What a rollback journal begins with (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
-const JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// What a write-ahead log begins with, on processors of either kind
 /// (<https://sqlite.org/fileformat2.html#the_write_ahead_log>).

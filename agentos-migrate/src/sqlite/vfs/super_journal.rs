@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::system;
 
-/// The bytes that end a pointer, and begin a rollback journal.
-const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+/// The bytes that end a pointer, and begin a rollback journal
+/// (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
+pub(super) const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// The byte of a database file that locks are taken on: no page holds it.
 const PENDING_BYTE: u32 = 0x4000_0000;
@@ -56,7 +57,7 @@ pub(super) fn pointer_offset(journal_size: i64) -> i64 {
 pub(crate) const NAME_BYTES_MAX: usize = 512;
 
 /// How much longer a super-journal's name is than that of the database beside it.
-pub(crate) const SUFFIX_BYTES: usize = "-mjXXXXXX9XX".len();
+pub(crate) const SUFFIX_BYTES: usize = "-mj0123AB9CD".len();
 
 /// What the end of a rollback journal points to.
 #[derive(Debug, PartialEq, Eq)]
