@@ -212,15 +212,22 @@ impl<'a> Names<'a> {
     }
 
     /// Makes durable what a sync of a directory does: a rename is one change, and hangs on its new name.
+    /// What was done to the same file before comes with it, as a name is not moved before it is there.
     fn sync(&mut self, is_synced: impl Fn(usize) -> bool) {
-        for operation in std::mem::take(&mut self.waiting) {
-            let (Operation::Name { at, .. }
-            | Operation::Rename { to: at, .. }
-            | Operation::Delete { at, .. }) = operation
-            else {
-                continue;
-            };
-            if is_synced(at.directory) {
+        let waiting: Vec<(&'a Operation, &Place, usize)> = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .filter_map(|operation| match operation {
+                Operation::Name { at, file }
+                | Operation::Rename { to: at, file, .. }
+                | Operation::Delete { at, file } => Some((operation, at, *file)),
+                _ => None,
+            })
+            .collect();
+        let synced = waiting.iter().enumerate().filter(|(_, (_, at, _))| is_synced(at.directory));
+        let last: BTreeMap<usize, usize> =
+            synced.map(|(index, (.., file))| (*file, index)).collect();
+        for (index, (operation, _, file)) in waiting.into_iter().enumerate() {
+            if last.get(&file).is_some_and(|last| index <= *last) {
                 self.change(operation);
             } else {
                 self.waiting.push(operation);
