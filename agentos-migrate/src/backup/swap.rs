@@ -253,11 +253,17 @@ fn put(data_dir: &Path, new: &Path, old: &Path, entry: &str) -> Result<(), Error
 fn take_back(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
     let state = data_dir.join(STATE_DIR);
     let (new, old) = (state.join(NEW), journal.old(&state));
-    for entry in journal.entries.iter().rev() {
+    // Each step is on the disk before the next: a power loss may keep any of the names not yet synced.
+    let sync = || [data_dir, &new, &old].into_iter().try_for_each(files::sync_dir);
+    sync()?;
+    for entry in &journal.entries {
         let (live, staged) = (data_dir.join(entry), new.join(entry));
         if is_there(&live) && !is_there(&staged) && !removes(entry, &new) {
             files::rename(&live, &staged)?;
         }
+    }
+    sync()?;
+    for entry in &journal.entries {
         let endings = std::iter::once("").chain(paths::SIDE_FILE_ENDINGS);
         for name in endings.map(|ending| format!("{entry}{ending}")) {
             let (live, replaced) = (data_dir.join(&name), old.join(&name));
@@ -266,7 +272,7 @@ fn take_back(data_dir: &Path, journal: &Journal) -> Result<(), Error> {
             }
         }
     }
-    files::sync_dir(data_dir)?;
+    sync()?;
     files::remove_file_if_there(&state.join(JOURNAL))?;
     files::sync_dir(&state)?;
     // An empty folder that stays does no harm.

@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 
 use super::{fill, is_wal, options, value};
+use crate::backup::faults::{Fault, under};
 use crate::backup::{BackupManager, Compression, RestoreOptions};
-use crate::sqlite::vfs::disk::{Model, Operation, Random, Recording, disk_after};
+use crate::sqlite::vfs::disk::{Disk, Model, Operation, Random, Recording, disk_after};
 use crate::sqlite::vfs::watch;
 
 /// How many states of each scenario and model the short form looks at.
@@ -195,4 +196,40 @@ fn a_crash_of_a_removal_leaves_whole_backups_only() {
         }
         Ok(())
     });
+}
+
+// Proves G5.
+#[test]
+fn a_crash_while_a_failed_restore_is_put_back_leaves_all_files_old_or_all_new() {
+    let world = World::new(0);
+    let id = world.back_up(Compression::None);
+    fill(&world.path, "two");
+    let before = Disk::of(&world.path).expect("reads");
+    let restore = || world.manager.restore_backup(&id, &RestoreOptions::default());
+    let (done, count) = under(Fault::None, restore);
+    done.expect("restores");
+    let mut put_back = 0;
+    for fails_at in 1..=count {
+        before.write_to(&world.path).expect("writes");
+        let mut state = String::new();
+        let recording = world.record(|_| {
+            let failed = under(Fault::DeviceOnce(fails_at), restore).0.err();
+            let said = failed.as_ref().and_then(|error| error.state());
+            state = said.unwrap_or_default().to_owned();
+        });
+        if !state.contains("back in its place") {
+            continue;
+        }
+        put_back += 1;
+        world.crash(&recording, |promised| {
+            let recovered = world.manager.recover_alone();
+            recovered.map_err(|error| format!("{error:?}"))?;
+            match value(&world.path).as_str() {
+                "two" => Ok(()),
+                "one" if !promised => Ok(()),
+                other => Err(format!("operation {fails_at} failed, and the files hold {other}")),
+            }
+        });
+    }
+    assert!(put_back > 3, "{put_back} restores were put back");
 }
